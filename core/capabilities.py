@@ -1,0 +1,52 @@
+"""How platforms differ, as data. The core decides from these, never from a platform's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StreamingStyle(StrEnum):
+    """NONE: the final text only; EDIT: a message edited as it grows; NATIVE: the adapter's own stream
+    (`open_stream`)."""
+
+    NONE = "none"
+    EDIT = "edit"
+    NATIVE = "native"
+
+
+class PrivateReplies(StrEnum):
+    """How an answer for the asker alone is given in a room: shown to them there, sent as a DM, or not at all."""
+
+    EPHEMERAL = "ephemeral"
+    DIRECT = "direct"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformCapabilities:
+    """Limits and habits of one platform.
+
+    `max_characters` is what one message holds, in the platform's own unit; `edit_interval` the least seconds between
+    two
+    visible changes in one chat. `edit_makes_resend_safe`: a known message can be edited into its final form after a
+    crash. `nonce_makes_resend_safe`: a second send with the same nonce is recognised. `shows_mode`: the platform's own
+    prompt shows profile and mode, so that replies need no badge. `trusted_local`: its sender is
+    the operator of this machine, so that no access check is needed.
+    """
+
+    max_characters: int
+    streaming: StreamingStyle = StreamingStyle.NONE
+    edit_interval: float = 1.0
+    threads: bool = False
+    private_replies: PrivateReplies = PrivateReplies.NONE
+    reports_edits: bool = False
+    reports_deletes: bool = False
+    reads_history: bool = False
+    buttons: bool = False
+    files: bool = False
+    slash_in_threads: bool = True
+    edit_makes_resend_safe: bool = False
+    nonce_makes_resend_safe: bool = False
+    shows_mode: bool = False
+    trusted_local: bool = False
