@@ -32,7 +32,9 @@ class PlatformCapabilities:
     visible changes in one chat. `edit_makes_resend_safe`: a known message can be edited into its final form after a
     crash. `nonce_makes_resend_safe`: a second send with the same nonce is recognised. `shows_mode`: the platform's own
     prompt shows profile and mode, so that replies need no badge. `trusted_local`: its sender is
-    the operator of this machine, so that no access check is needed.
+    the operator of this machine, so that no access check is needed. `explicit_sessions`: sessions are made and
+    chosen by
+    the person (REST), and end only when they say so.
     """
 
     max_characters: int
@@ -50,3 +52,4 @@ class PlatformCapabilities:
     nonce_makes_resend_safe: bool = False
     shows_mode: bool = False
     trusted_local: bool = False
+    explicit_sessions: bool = False

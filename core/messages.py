@@ -63,8 +63,9 @@ class InboundMessage:
 
     `text` has the mention of the bot removed. `addressed`: meant for the bot (private chat, mention, reply to it, slash
     command). `audience` ASKER: the platform lets the answer be shown to the asker alone (slash command, button).
-    `handle` is the adapter's key to an open interaction (ephemeral answers), `''` when there is none. `cursor` is the
-    platform's id for reading history back, `raw` the payload, kept out of repr, logs and stores.
+    `handle` is the adapter's key to an open interaction (ephemeral answers), `''` when there is none. `thread_root` is
+    the `event_id` of the message that this thread starts at, `cursor` the platform's id for reading history back,
+    `raw` the payload, kept out of repr, logs and stores.
     """
 
     place: Place
@@ -79,7 +80,7 @@ class InboundMessage:
     attachments: tuple[Attachment, ...] = ()
     reply_to: str = ""
     reply_thread: str = ""
-    starts_thread: bool = False
+    thread_root: str = ""
     handle: str = ""
     cursor: str = ""
     raw: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
@@ -176,6 +177,7 @@ class TurnContent:
     sender_name: str = ""
     attachments: tuple[Attachment, ...] = ()
     handle: str = ""
+    role: RoomRole = RoomRole.MEMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +185,9 @@ class InboxRow:
     """One accepted message as the store holds it. `content` None: the text is in the EphemeralStore (incognito).
 
     `seq` orders the rows of a conversation; `merged_into` names the turn that answers this row together with its own.
-    `mergeable` rows (plain talk of one sender in one mode and session) may be answered together.
+    `mergeable` rows (plain talk of one sender in one mode and session) may be answered together; `is_command` rows
+    go to
+    the command router.
     """
 
     id: TurnId
@@ -193,6 +197,7 @@ class InboxRow:
     content: Sealed | None
     lane: Lane
     mergeable: bool
+    is_command: bool
     state: TurnState
     sent_at: datetime
     accepted_at: datetime

@@ -91,6 +91,8 @@ class AcceptBatch:
     `member` is written when given, and must carry the version that was read (StaleMember otherwise).
     `close_sessions` are
     closed, `open_session` inserted, `outbox` is a reply that is ready already (commands that act at accept).
+    `before` are
+    rows with their ready replies that come first in the lane (a welcome); one whose event is known already is left out.
     `mode_floor` is set on the row's conversation when given; `cursor` moves that conversation's cursor.
     """
 
@@ -99,6 +101,7 @@ class AcceptBatch:
     close_sessions: tuple[SessionId, ...] = ()
     open_session: ChatSession | None = None
     outbox: OutboxRow | None = None
+    before: tuple[tuple[InboxRow, OutboxRow], ...] = ()
     mode_floor: PrivacyMode | None = None
     cursor: str = ""
 
@@ -406,7 +409,7 @@ class TurnStore(Protocol):
         ...
 
     async def reopen_turn(self, user_id: UserId, turn_id: TurnId) -> None:
-        """Make an ended turn accepted again (`/retry`): its old reply's messages and outbox row go away."""
+        """Make an ended turn accepted again (`/retry`): all messages that came of it and its outbox row go away."""
         ...
 
     async def replace_turn_content(self, event_key: str, content: Sealed) -> bool:
@@ -435,7 +438,9 @@ class TurnStore(Protocol):
         message_ids: tuple[str, ...] | None = None,
         next_attempt_at: datetime | None = None,
     ) -> None:
-        """Also counts an attempt when the state is `sending`."""
+        """Also counts an attempt when the state is `sending`. The content of a `sent` row goes away: its text lives
+        on in
+        the session's messages only."""
         ...
 
     async def unsent_outbox(self, now: datetime) -> list[OutboxRow]:
