@@ -287,19 +287,23 @@ class AnotherRunner(StoreError):
 
 
 class DeliveryError(MemoryChatError):
-    """A reply did not reach the platform."""
+    """A reply did not reach the platform, or not all of it. `sent_ids` are the messages that did arrive, in order."""
 
     code = "delivery_error"
 
+    def __init__(self, *args: object, sent_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(*args)
+        self.sent_ids = sent_ids
+
 
 class DeliveryRateLimited(DeliveryError):
-    """Nothing was sent. `retry_after` is in seconds."""
+    """Refused for now; nothing beyond `sent_ids` was sent. `retry_after` is in seconds."""
 
     code = "delivery_rate_limited"
     retryable = True
 
-    def __init__(self, *args: object, retry_after: float) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: object, retry_after: float, sent_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(*args, sent_ids=sent_ids)
         self.retry_after = retry_after
 
 

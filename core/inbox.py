@@ -230,7 +230,7 @@ class Inbox:
             self._session_ended(scene.space or scene.own.namespace)
         if scene.mode is PrivacyMode.INCOGNITO:
             for session_id in change.close:
-                await self._vault.forget_session(scene.user.id, session_id)
+                await self._vault.forget_session(session_id)
         if transition and transition.cancel_running:
             await self._stop(scene.conversation.id)
 

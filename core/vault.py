@@ -23,7 +23,7 @@ from core.messages import (
 from core.ports import EphemeralStore, Store
 from core.privacy import badge, policy_of
 from core.sealing import Sealed, Sealer, session_scope
-from core.types import ChatMessage, OutboxId, Role, SessionId, TurnId, UserId
+from core.types import ChatMessage, OutboxId, Role, SessionId, TurnId
 
 
 class Vault:
@@ -104,7 +104,7 @@ class Vault:
     async def seal_message(self, session_id: SessionId, text: str) -> Sealed:
         return await self._sealer.seal(session_scope(session_id), text)
 
-    async def forget_session(self, owner_id: UserId, session_id: SessionId) -> None:
+    async def forget_session(self, session_id: SessionId) -> None:
         """Destroy the key and whatever memory holds of a session; its rows are the Store's."""
         await self._sealer.destroy(session_scope(session_id))
         await self._ephemeral.delete(f"history:{session_id}")

@@ -1,0 +1,154 @@
+"""The TurnQueue in this process, over any Store: the rows are the queue, this only runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import timedelta
+
+from core.errors import MemoryChatError
+from core.messages import InboxRow
+from core.ports import Clock, Store, TurnHandler
+from core.types import ConversationId, Lane, TurnId
+
+log = logging.getLogger(__name__)
+
+LaneKey = tuple[ConversationId, Lane]
+
+
+class EmbeddedQueue:
+    """One task per busy lane, `concurrency` turns at a time in all.
+
+    A turn is held under a lease of `lease` seconds that is renewed while it runs; `poll` seconds pass between two looks
+    for rows that nobody told us of (expired leases, other processes).
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, *, owner: str, concurrency: int = 200, lease: float = 15.0, poll: float = 3.0
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._slots = asyncio.Semaphore(concurrency)
+        self._lease = timedelta(seconds=lease)
+        self._poll = poll
+        self._handler: TurnHandler | None = None
+        self._lanes: dict[LaneKey, asyncio.Task[None]] = {}
+        self._woken: set[LaneKey] = set()
+        self._running: dict[LaneKey, tuple[TurnId, asyncio.Task[None]]] = {}
+        self._housekeeping: list[asyncio.Task[None]] = []
+        self._stopping = False
+
+    async def start(self, handler: TurnHandler) -> None:
+        self._handler = handler
+        await self._look()
+        self._housekeeping = [
+            asyncio.create_task(self._every(self._poll, self._look)),
+            asyncio.create_task(self._every(self._lease.total_seconds() / 3, self._renew)),
+        ]
+
+    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN) -> None:
+        key = (conversation_id, lane)
+        self._woken.add(key)
+        if key not in self._lanes and self._handler is not None and not self._stopping:
+            self._lanes[key] = asyncio.create_task(self._work(key))
+
+    async def cancel(self, conversation_id: ConversationId) -> bool:
+        running = self._running.get((conversation_id, Lane.MAIN))
+        return running is not None and running[1].cancel()
+
+    async def drain(self) -> None:
+        while self._lanes:
+            await asyncio.wait(list(self._lanes.values()))
+
+    async def stop(self, grace: float) -> None:
+        self._stopping = True
+        for task in self._housekeeping:
+            task.cancel()
+        if self._lanes and grace > 0:
+            await asyncio.wait(list(self._lanes.values()), timeout=grace)
+        lanes = list(self._lanes.values())
+        for task in lanes:
+            task.cancel()
+        await asyncio.gather(*lanes, *self._housekeeping, return_exceptions=True)
+
+    async def _work(self, key: LaneKey) -> None:
+        """Run the turns of one lane until there is none to claim."""
+        try:
+            while key in self._woken and not self._stopping:
+                self._woken.discard(key)
+                while not self._stopping and await self._run_next(key):
+                    pass
+        finally:
+            del self._lanes[key]
+            if key in self._woken and not self._stopping:
+                await self.notify(*key)
+
+    async def _run_next(self, key: LaneKey) -> bool:
+        """Claim and run one turn; whether the lane may have another one."""
+        async with self._slots:
+            try:
+                now = self._clock.now()
+                rows = await self._store.claim_turn(*key, self._owner, now + self._lease, now)
+            except MemoryChatError as error:
+                log.warning("claim failed: %s", type(error).__name__)
+                return False
+            return bool(rows) and await self._run(key, rows)
+
+    async def _run(self, key: LaneKey, rows: tuple[InboxRow, ...]) -> bool:
+        assert self._handler is not None
+        turn_id = rows[0].id
+        task = asyncio.create_task(_as_coroutine(self._handler, rows))
+        self._running[key] = (turn_id, task)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            # Shutting down: the turn goes back to the inbox, whole.
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await self._hand_back(turn_id)
+            raise
+        finally:
+            del self._running[key]
+        if task.cancelled():
+            await self._hand_back(turn_id)
+            return True
+        error = task.exception()
+        if error is None:
+            return True
+        log.error(
+            "turn %s failed and is taken up again later: %s", turn_id, type(error).__name__, exc_info=_trace(error)
+        )
+        return False
+
+    async def _hand_back(self, turn_id: TurnId) -> None:
+        with suppress(MemoryChatError):
+            await self._store.release_turn(turn_id, self._owner)
+
+    async def _look(self) -> None:
+        for key in await self._store.pending_lanes(self._clock.now()):
+            await self.notify(*key)
+
+    async def _renew(self) -> None:
+        until = self._clock.now() + self._lease
+        for turn_id, _ in list(self._running.values()):
+            await self._store.renew_lease(turn_id, self._owner, until)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except MemoryChatError as error:
+                log.warning("queue housekeeping failed: %s", type(error).__name__)
+
+
+async def _as_coroutine(handler: TurnHandler, rows: tuple[InboxRow, ...]) -> None:
+    await handler(rows)
+
+
+def _trace(error: BaseException) -> BaseException | None:
+    """Only unforeseen errors need their trace; those of our tree say all in their name."""
+    return None if isinstance(error, MemoryChatError) else error

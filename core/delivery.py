@@ -1,0 +1,237 @@
+"""Getting one reply to its platform: streaming inside the edit budget, the outbox states, retries (design §3.5)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from core.capabilities import PlatformCapabilities, StreamingStyle
+from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
+from core.messages import OutboxRow, Reply, ReplyAddress, ReplyKind
+from core.policy import EnginePolicy
+from core.ports import (
+    Clock,
+    PlatformAdapter,
+    ReplyStream,
+    Store,
+    SupportsEdit,
+    SupportsMembership,
+    SupportsStreaming,
+    SupportsTyping,
+)
+from core.types import Audience, ConversationKind, OutboxState, PlatformName
+
+log = logging.getLogger(__name__)
+
+SEND_TRIES = 4
+TYPING_SECONDS = 4.0
+
+
+class Delivery:
+    """Delivers for every platform whose adapter this process has."""
+
+    def __init__(
+        self, store: Store, adapters: Mapping[PlatformName, PlatformAdapter], clock: Clock, policy: EnginePolicy
+    ) -> None:
+        self._store = store
+        self._adapters = adapters
+        self._clock = clock
+        self._policy = policy
+
+    def adapter(self, address: ReplyAddress) -> PlatformAdapter:
+        """Raises DeliveryRefused when this process cannot send there."""
+        try:
+            return self._adapters[address.place.platform]
+        except KeyError:
+            raise DeliveryRefused("no adapter for this platform here") from None
+
+    def open(self, outbox: OutboxRow) -> LiveReply:
+        """Begin a reply: typing indicator at once, text as soon as there is some."""
+        return LiveReply(self, self._store, self.adapter(outbox.address), outbox)
+
+    async def deliver(self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None = None) -> None:
+        """Send the final form until the platform has it, or leave the row for `retry_unsent`.
+
+        The row ends as `sent`; `failed` when the platform refuses for good; else it stays with its next attempt's time.
+        """
+        known = stream.message_ids if stream is not None else outbox.message_ids
+        try:
+            adapter = self.adapter(outbox.address)
+            await self._recheck_audience(adapter, outbox, reply)
+            reply = self._labelled(adapter.capabilities, outbox, reply)
+            await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=known)
+            ids = await self._send(adapter, replace(outbox, message_ids=known), reply, stream)
+        except DeliveryRefused as error:
+            log.warning("reply refused by the platform: %s", type(error).__name__)
+            await self._store.mark_outbox(outbox.id, OutboxState.FAILED)
+        except DeliveryError as error:
+            await self._put_off(outbox, error, error.sent_ids or known)
+        else:
+            await self._store.mark_outbox(outbox.id, OutboxState.SENT, message_ids=ids)
+
+    async def _put_off(self, outbox: OutboxRow, error: DeliveryError, known: tuple[str, ...]) -> None:
+        wait = error.retry_after if isinstance(error, DeliveryRateLimited) else 5.0 * 2 ** min(outbox.attempts, 9)
+        log.warning("reply put off by %.0f s: %s", wait, type(error).__name__)
+        # What certainly did not leave this machine is `ready` again and needs no label when it does.
+        state = OutboxState.SENDING if known or isinstance(error, DeliveryUnknown) else OutboxState.READY
+        due = self._clock.now() + timedelta(seconds=wait)
+        await self._store.mark_outbox(outbox.id, state, message_ids=known, next_attempt_at=due)
+
+    async def _send(
+        self, adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None
+    ) -> tuple[str, ...]:
+        """Tries again at once what may be tried again; the last error goes up."""
+        known = outbox.message_ids
+        for attempt in range(SEND_TRIES):
+            try:
+                if stream is not None:
+                    return await stream.finish(reply)
+                return await adapter.send(outbox.address, reply, nonce=outbox.nonce, known_ids=known)
+            except DeliveryRateLimited as error:
+                if error.retry_after > self._policy.delivery_wait or attempt == SEND_TRIES - 1:
+                    raise
+                known = error.sent_ids or known
+                await asyncio.sleep(error.retry_after)
+            except DeliveryUnknown as error:
+                if attempt == SEND_TRIES - 1:
+                    raise
+                known = error.sent_ids or (stream.message_ids if stream is not None else known)
+                stream = None
+                if not _resend_is_safe(adapter.capabilities, known):
+                    reply = replace(reply, maybe_duplicate=True)
+                await asyncio.sleep(0.5 * 2**attempt)
+        raise DeliveryUnknown("no try left")
+
+    def _labelled(self, capabilities: PlatformCapabilities, outbox: OutboxRow, reply: Reply) -> Reply:
+        """An earlier try that may have arrived is told, unless the platform recognises the second one."""
+        interrupted = outbox.state is OutboxState.SENDING and outbox.attempts > 0
+        if interrupted and not _resend_is_safe(capabilities, outbox.message_ids):
+            return replace(reply, maybe_duplicate=True)
+        return reply
+
+    async def _recheck_audience(self, adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply) -> None:
+        """A private place may have got a second reader since the turn was accepted (design §5)."""
+        if outbox.address.kind is not ConversationKind.PRIVATE or reply.kind is ReplyKind.NOTICE:
+            return
+        if isinstance(adapter, SupportsMembership) and not await adapter.is_private(outbox.address):
+            raise DeliveryRefused("the place is no longer private")
+
+
+class LiveReply:
+    """A reply in the making. `push` never blocks; a pump shows the newest text as often as the platform allows."""
+
+    def __init__(self, delivery: Delivery, store: Store, adapter: PlatformAdapter, outbox: OutboxRow) -> None:
+        self._delivery = delivery
+        self._store = store
+        self._adapter = adapter
+        self._outbox = outbox
+        self._text = ""
+        self._shown = ""
+        self._stream: ReplyStream | None = None
+        self._changed = asyncio.Event()
+        self._pump = asyncio.create_task(self._run())
+
+    def push(self, text: str) -> None:
+        """The whole text so far."""
+        self._text = text
+        self._changed.set()
+
+    async def finish(self, reply: Reply) -> None:
+        """Deliver the final form; see `Delivery.deliver`."""
+        await self.close()
+        await self._delivery.deliver(self._outbox, reply, self._stream)
+
+    async def close(self) -> None:
+        """End the pump and leave what is shown as it is."""
+        self._pump.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._pump
+
+    async def _run(self) -> None:
+        try:
+            await self._type_until_text()
+            if await self._begin():
+                await self._keep_showing()
+        except DeliveryError as error:
+            # The final text is sent whatever became of its previews.
+            log.info("streaming ended early: %s", type(error).__name__)
+
+    async def _type_until_text(self) -> None:
+        typing = self._adapter if isinstance(self._adapter, SupportsTyping) else None
+        while not self._changed.is_set():
+            if typing is not None:
+                with suppress(DeliveryError):
+                    await typing.typing(self._outbox.address)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), TYPING_SECONDS)
+
+    async def _begin(self) -> bool:
+        capabilities = self._adapter.capabilities
+        in_room_alone = self._outbox.audience is Audience.ASKER and self._outbox.address.kind is ConversationKind.SHARED
+        if capabilities.streaming is StreamingStyle.NONE or in_room_alone or self._outbox.message_ids:
+            return False
+        await self._store.mark_outbox(self._outbox.id, OutboxState.SENDING)
+        if capabilities.streaming is StreamingStyle.NATIVE and isinstance(self._adapter, SupportsStreaming):
+            self._stream = await self._adapter.open_stream(
+                self._outbox.address, turn_id=self._outbox.turn_id, nonce=self._outbox.nonce
+            )
+        else:
+            self._stream = EditStream(self._adapter, self._outbox)
+        return True
+
+    async def _keep_showing(self) -> None:
+        assert self._stream is not None
+        known: tuple[str, ...] = ()
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._text != self._shown:
+                pause = await self._show()
+                if self._stream.message_ids != known:
+                    known = self._stream.message_ids
+                    await self._store.mark_outbox(self._outbox.id, OutboxState.SENDING, message_ids=known)
+                await asyncio.sleep(pause)
+
+    async def _show(self) -> float:
+        """Show the newest text; the seconds to leave the platform alone now."""
+        assert self._stream is not None
+        text = self._text
+        try:
+            await self._stream.update(text)
+        except DeliveryRateLimited as error:
+            return error.retry_after
+        self._shown = text
+        return self._adapter.capabilities.edit_interval
+
+
+class EditStream:
+    """Streaming for platforms that can only edit: a first message that grows until it is full."""
+
+    def __init__(self, adapter: PlatformAdapter, outbox: OutboxRow) -> None:
+        self._adapter = adapter
+        self._outbox = outbox
+        self._ids: tuple[str, ...] = ()
+
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        return self._ids
+
+    async def update(self, text: str) -> None:
+        preview = Reply(text=text, kind=ReplyKind.ANSWER, audience=self._outbox.audience)
+        if not self._ids:
+            self._ids = await self._adapter.send(self._outbox.address, preview, nonce=self._outbox.nonce)
+        elif isinstance(self._adapter, SupportsEdit) and len(text) < 0.9 * self._adapter.capabilities.max_characters:
+            await self._adapter.edit(self._outbox.address, self._ids[0], preview)
+
+    async def finish(self, reply: Reply) -> tuple[str, ...]:
+        return await self._adapter.send(self._outbox.address, reply, nonce=self._outbox.nonce, known_ids=self._ids)
+
+
+def _resend_is_safe(capabilities: PlatformCapabilities, known_ids: tuple[str, ...]) -> bool:
+    if capabilities.nonce_makes_resend_safe:
+        return True
+    return bool(known_ids) and capabilities.edit_makes_resend_safe
