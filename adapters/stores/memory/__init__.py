@@ -1,0 +1,16 @@
+"""The Store in process memory: the same semantics as the database, nothing kept after the process."""
+
+from __future__ import annotations
+
+from adapters.stores.memory.erasure import MemoryErasure
+from adapters.stores.memory.maintenance import MemoryMaintenance
+from adapters.stores.memory.profiles import MemoryProfiles
+from adapters.stores.memory.replies import MemoryReplies
+from adapters.stores.memory.turns import MemoryTurns
+
+
+class MemoryStore(MemoryTurns, MemoryProfiles, MemoryReplies, MemoryErasure, MemoryMaintenance):
+    """`MemoryStore(clock)`: every method of `core.ports.store.Store`, for one event loop."""
+
+
+__all__ = ["MemoryStore"]
