@@ -154,6 +154,32 @@ class MemoryChanges:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LinkOffer:
+    """Who made a link code, and the private conversation where; that is where they are told of the joining."""
+
+    user_id: UserId
+    conversation_id: ConversationId
+
+
+@dataclass(frozen=True, slots=True)
+class MergeBatch:
+    """Two people become one: `source` joins `target`, see `LinkStore.merge_users`.
+
+    `profiles` are the source's profiles except its default, each with the name it gets; `default_profile` is the target's
+    default, which the source's default joins; `records` are the source's memories under their new namespaces;
+    `generations` what was read of the source's namespaces when the records were made.
+    """
+
+    source: UserId
+    target: UserId
+    at: datetime
+    default_profile: ProfileId
+    profiles: tuple[tuple[ProfileId, str], ...] = ()
+    records: tuple[MemoryRecord, ...] = ()
+    generations: tuple[tuple[MemoryNamespace, int], ...] = ()
+
+
 class UserStore(Protocol):
     async def get_user_by_id(self, user_id: UserId) -> User: ...
 
@@ -479,6 +505,62 @@ class PendingStore(Protocol):
     ) -> Metadata | None: ...
 
 
+class LinkStore(Protocol):
+    """Joining the accounts of one person. Codes are stored as hashes; wrong tries count per trying account."""
+
+    async def put_link_code(self, offer: LinkOffer, code_hash: str, expires_at: datetime) -> None:
+        """Replaces an earlier code of the same user, so that at most one is open. Raises NotFound: no such user."""
+        ...
+
+    async def take_link_code(self, code_hash: str, now: datetime) -> LinkOffer | None:
+        """Who offered it, once and never again; None: unknown, expired (`expires_at <= now`) or used."""
+        ...
+
+    async def get_link_failures(self, identity_id: IdentityId, forget_before: datetime) -> int:
+        """Wrong tries counted so far; 0 when the newest of them is older than `forget_before`."""
+        ...
+
+    async def count_link_failure(self, identity_id: IdentityId, now: datetime, forget_before: datetime) -> int:
+        """Count one more wrong try at `now`, atomically; the count with it. Starts again at 1 when the newest earlier
+        one is older than `forget_before`."""
+        ...
+
+    async def clear_link_failures(self, identity_id: IdentityId) -> None: ...
+
+    async def merge_users(self, batch: MergeBatch) -> None:
+        """Everything of `batch.source` becomes `batch.target`'s, in one transaction; the source user is gone after.
+
+        - Identities, sessions, messages and authored memories in spaces (author), turns with their stamps, replies,
+          shares, receipts and credentials change their user. Usage of the same day is added up.
+        - Profiles in `batch.profiles` keep their id and move under the given name, never as default. The source's
+          default profile goes away; what named it (sessions, members, stamps, messages, shares) names
+          `batch.default_profile` of the target. Namespaces in rows change with user and profile. Empty instructions of
+          the target's default profile are filled with the source's.
+        - `batch.records` replace the source's memory rows (same ids, new namespace, sealed anew); the source's rows that
+          are not among them go away. Every namespace touched moves its generation on; the source's also their erase
+          generation, so that work under way for them cannot write any more.
+        - Members of both in one conversation: the stricter mode wins, the target's profile stays.
+        - Pending rows and link codes of both go away.
+
+        Raises NotFound for either user, StaleMember when a generation in `batch.generations` is no longer current
+        (nothing is written: read again and try again), NameTaken for a name that the target has.
+        """
+        ...
+
+
+class ExportStore(Protocol):
+    """What a person left in places that belong to somebody else: rooms."""
+
+    async def get_authored_messages(self, user_id: UserId, limit: int = 100, offset: int = 0) -> list[ChatMessage]:
+        """Messages by this author in sessions that they do not own; oldest first."""
+        ...
+
+    async def get_authored_memories(self, user_id: UserId, limit: int = 100, offset: int = 0) -> list[MemoryRecord]:
+        """Memories by this author in namespaces of other users (spaces), superseded ones too; oldest `said_at`
+        first."""
+        ...
+
+
 class ErasureStore(Protocol):
     async def erase_user(self, user_id: UserId, at: datetime) -> ErasureReceipt:
         """Everything of a person: profiles, memories, sessions, messages, turns, replies, members, shares, usage,
@@ -528,6 +610,8 @@ class Store(
     MemoryStore,
     TurnStore,
     PendingStore,
+    LinkStore,
+    ExportStore,
     ErasureStore,
     Maintenance,
     Protocol,
