@@ -36,6 +36,7 @@ class MemoryReplies(Group):
         self._tables.outbox[outbox_id] = replace(
             row,
             state=state,
+            content=None if state is OutboxState.SENT else row.content,
             message_ids=row.message_ids if message_ids is None else message_ids,
             next_attempt_at=next_attempt_at,
             attempts=row.attempts + (state is OutboxState.SENDING),

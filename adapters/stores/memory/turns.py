@@ -9,7 +9,7 @@ from adapters.stores.memory.conversations import MemoryConversations
 from adapters.stores.memory.memories import MemoryMemories
 from adapters.stores.memory.sessions import MemorySessions
 from core.errors import Conflict, NotFound, StaleMember, TurnRunning
-from core.messages import InboxRow
+from core.messages import InboxRow, OutboxRow
 from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
 from core.types import ConversationId, Lane, MemoryRecord, TurnId, TurnState, UserId
@@ -23,8 +23,7 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         if batch.row.event_key in self._tables.event_keys:
             return None
         self._check_accept(batch)
-        tables, stamp = self._tables, batch.row.stamp
-        tables.event_keys[batch.row.event_key] = batch.row.accepted_at
+        tables = self._tables
         if batch.member:
             self._write_member(batch.member)
         for session in [tables.sessions[key] for key in batch.close_sessions if key in tables.sessions]:
@@ -32,12 +31,20 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         if batch.open_session:
             tables.sessions[batch.open_session.id] = batch.open_session
         self._move_conversation_on(batch)
-        seq = tables.turn_seq.get(stamp.conversation_id, 0) + 1
-        tables.turn_seq[stamp.conversation_id] = seq
-        tables.inbox[batch.row.id] = row = replace(batch.row, seq=seq)
-        if batch.outbox:
-            tables.outbox[batch.outbox.id] = batch.outbox
-        return row
+        for row, reply in batch.before:
+            if row.event_key not in tables.event_keys:
+                self._enqueue(row, reply)
+        return self._enqueue(batch.row, batch.outbox)
+
+    def _enqueue(self, row: InboxRow, reply: OutboxRow | None) -> InboxRow:
+        tables, conversation_id = self._tables, row.stamp.conversation_id
+        seq = tables.turn_seq.get(conversation_id, 0) + 1
+        tables.turn_seq[conversation_id] = seq
+        tables.event_keys[row.event_key] = row.accepted_at
+        tables.inbox[row.id] = stored = replace(row, seq=seq)
+        if reply:
+            tables.outbox[reply.id] = reply
+        return stored
 
     def _check_accept(self, batch: AcceptBatch) -> None:
         self._tables.conversation(batch.row.stamp.conversation_id)
