@@ -113,6 +113,7 @@ class RecordBatch:
     `lease_owner` must still hold the turn's lease (StaleMember otherwise: another worker took over). `messages` get
     their
     `seq` here. A memory whose namespace's erase generation is no longer the one in `erase_generations` is left out.
+    `deliver_by` becomes the outbox row's `next_attempt_at`: until then this process is delivering it.
     `count_messages` adds to the session's message count for messages that are not stored (incognito).
     """
 
@@ -127,6 +128,7 @@ class RecordBatch:
     erase_generations: tuple[tuple[MemoryNamespace, int], ...] = ()
     outbox_id: OutboxId | None = None
     content: Sealed | None = None
+    deliver_by: datetime | None = None
     usage_of: UserId | None = None
     usage: Usage = Usage()
     count_messages: int = 0
@@ -166,7 +168,8 @@ class LinkOffer:
 class MergeBatch:
     """Two people become one: `source` joins `target`, see `LinkStore.merge_users`.
 
-    `profiles` are the source's profiles except its default, each with the name it gets; `default_profile` is the target's
+    `profiles` are the source's profiles except its default, each with the name it gets; `default_profile` is the
+    target's
     default, which the source's default joins; `records` are the source's memories under their new namespaces;
     `generations` what was read of the source's namespaces when the records were made.
     """
@@ -207,6 +210,13 @@ class UserStore(Protocol):
         self, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
     ) -> tuple[ChannelIdentity, bool]:
         """Get or create, with user and default profile; whether it was created. A changed display name is kept."""
+        ...
+
+    async def add_identity(
+        self, user_id: UserId, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
+    ) -> ChannelIdentity:
+        """Give a user one more account; the existing one when they have it. Raises Conflict when it is somebody
+        else's."""
         ...
 
     async def get_identities(self, user_id: UserId) -> list[ChannelIdentity]: ...
@@ -428,6 +438,14 @@ class TurnStore(Protocol):
 
     async def find_turn_by_event(self, event_key: str) -> InboxRow | None: ...
 
+    async def running_turn(self, conversation_id: ConversationId, lane: Lane) -> TurnId | None:
+        """The turn that is running in a lane, by its head row."""
+        ...
+
+    async def is_busy(self, conversation_id: ConversationId) -> bool:
+        """Whether a main-lane turn is waiting or running there."""
+        ...
+
     async def last_turn(
         self, conversation_id: ConversationId, user_id: UserId, *, states: Sequence[TurnState]
     ) -> InboxRow | None:
@@ -469,8 +487,9 @@ class TurnStore(Protocol):
         the session's messages only."""
         ...
 
-    async def unsent_outbox(self, now: datetime) -> list[OutboxRow]:
-        """Rows of answered turns that are not sent and due, oldest first."""
+    async def unsent_outbox(self, now: datetime, hold_until: datetime) -> list[OutboxRow]:
+        """Rows of ended turns that are neither sent nor failed and due, oldest first; their next attempt moves to
+        `hold_until`, so that no other process takes them too."""
         ...
 
     async def record_turn(self, batch: RecordBatch) -> None: ...
@@ -536,7 +555,8 @@ class LinkStore(Protocol):
           default profile goes away; what named it (sessions, members, stamps, messages, shares) names
           `batch.default_profile` of the target. Namespaces in rows change with user and profile. Empty instructions of
           the target's default profile are filled with the source's.
-        - `batch.records` replace the source's memory rows (same ids, new namespace, sealed anew); the source's rows that
+        - `batch.records` replace the source's memory rows (same ids, new namespace, sealed anew); the source's rows
+        that
           are not among them go away. Every namespace touched moves its generation on; the source's also their erase
           generation, so that work under way for them cannot write any more.
         - Members of both in one conversation: the stricter mode wins, the target's profile stays.
