@@ -151,7 +151,7 @@ class Inbox:
         self._locks = KeyedLocks()
 
     async def accept(self, message: InboundMessage, *, session: ChatSession | None = None) -> Acceptance:
-        """Make a message durable. `session` pins it to an explicit session (REST).
+        """Make a message durable. `session` pins it to an explicit session (REST), whose turns are never merged.
 
         Raises StoreError: nothing was written and the platform must not be acknowledged.
         """
@@ -410,7 +410,7 @@ class Inbox:
             address=address_of(message),
             content=sealed,
             lane=Lane.EXPRESS if express or _stops(request) else Lane.MAIN,
-            mergeable=request.is_talk and not message.attachments,
+            mergeable=request.is_talk and not message.attachments and not self._is_explicit(message),
             is_command=request.command is not None,
             state=TurnState.ACCEPTED,
             sent_at=message.sent_at,
@@ -474,6 +474,7 @@ def new_outbox(row: InboxRow, kind: ReplyKind, now: datetime) -> OutboxRow:
     return OutboxRow(
         id=OutboxId(new_id()),
         turn_id=row.id,
+        session_id=row.stamp.session_id,
         conversation_id=row.stamp.conversation_id,
         address=row.address,
         audience=row.stamp.audience,

@@ -269,11 +269,13 @@ class Reply:
 class OutboxRow:
     """One reply as the store holds it; at most one per turn. `content` None: not known yet, or incognito.
 
-    `message_ids` are the platform's ids of what was sent so far, in order. `nonce` is the same at every try.
+    `message_ids` are the platform's ids of what was sent so far, in order. `nonce` is the same at every try. Until
+    `next_attempt_at` somebody is delivering it, or it is put off; `unsent_outbox` leaves it alone.
     """
 
     id: OutboxId
     turn_id: TurnId
+    session_id: SessionId
     conversation_id: ConversationId
     address: ReplyAddress
     audience: Audience

@@ -16,3 +16,11 @@ def turn_context(turn_id: str) -> Iterator[None]:
         yield
     finally:
         current_turn.reset(token)
+
+
+def where(error: BaseException) -> str:
+    """The innermost place an error was raised at, as `file:line`: what an operator needs and no text of anybody."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else "?"

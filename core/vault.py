@@ -62,10 +62,10 @@ class Vault:
         await self._ephemeral.put(f"reply:{outbox_id}", text, self._ttl)
         return None
 
-    async def open_reply(self, row: OutboxRow, session_id: SessionId) -> Reply | None:
+    async def open_reply(self, row: OutboxRow) -> Reply | None:
         """None: not known yet, or it was incognito and is gone."""
         if row.content is not None:
-            text = await self._sealer.open(session_scope(session_id), row.content)
+            text = await self._sealer.open(session_scope(row.session_id), row.content)
         else:
             found = await self._ephemeral.get(f"reply:{row.id}")
             if found is None:
@@ -101,12 +101,19 @@ class Vault:
             if message is not None:
                 await self._ephemeral.append(key, _history_text(message), self._ttl)
 
+    async def open_text(self, session_id: SessionId, sealed: Sealed) -> str:
+        return await self._sealer.open(session_scope(session_id), sealed)
+
     async def seal_message(self, session_id: SessionId, text: str) -> Sealed:
         return await self._sealer.seal(session_scope(session_id), text)
 
     async def forget_session(self, session_id: SessionId) -> None:
         """Destroy the key and whatever memory holds of a session; its rows are the Store's."""
         await self._sealer.destroy(session_scope(session_id))
+        await self.forget_talk(session_id)
+
+    async def forget_talk(self, session_id: SessionId) -> None:
+        """End an incognito talk: its history is gone."""
         await self._ephemeral.delete(f"history:{session_id}")
 
     async def drop_turn(self, row_ids: Sequence[TurnId], outbox_id: OutboxId | None) -> None:

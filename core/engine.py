@@ -1,0 +1,286 @@
+"""The conversation engine: the one door for every platform, and the calls behind REST."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.access import AccessControl
+from core.direct import DIRECT, DirectAdapter
+from core.errors import IncognitoUnavailable, NotFound, TurnRunning
+from core.inbox import Inbox
+from core.learner import Learner
+from core.messages import (
+    Acceptance,
+    InboundEvent,
+    InboundMessage,
+    MessageDeleted,
+    MessageEdited,
+    ReplyDone,
+    ReplyEvent,
+    Sender,
+)
+from core.ports import PlatformAdapter, TurnQueue
+from core.ports.store import SessionPatch
+from core.privacy import policy_of
+from core.respond import Responder, Services
+from core.types import (
+    ChatSession,
+    ConversationId,
+    ConversationKind,
+    Lane,
+    MemoryNamespace,
+    MemoryProfile,
+    Place,
+    PlatformName,
+    PrivacyMode,
+    ProfileId,
+    Role,
+    SessionId,
+    TurnState,
+    UserId,
+    new_id,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDetails:
+    """A session with the profile it uses, None when that was deleted."""
+
+    session: ChatSession
+    profile: MemoryProfile | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSummary:
+    """Counts and dates of a session; of an incognito talk only the counts exist."""
+
+    session_id: SessionId
+    privacy_mode: PrivacyMode
+    message_count: int
+    user_messages: int
+    assistant_messages: int
+    memories_used: int
+    started_at: datetime
+    last_message_at: datetime | None
+
+
+class ConversationEngine:
+    """Everything a person can do, whatever they write in. Platforms call `handle`; REST calls the named methods."""
+
+    def __init__(
+        self,
+        services: Services,
+        queue: TurnQueue,
+        access: AccessControl,
+        adapters: Mapping[PlatformName, PlatformAdapter],
+        direct: DirectAdapter,
+    ) -> None:
+        self._s = services
+        self._queue = queue
+        self._direct = direct
+        self.learner = Learner(
+            services.store, services.vault, services.memory, services.model, services.clock, services.policy
+        )
+        self.responder = Responder(services, learn_soon=self.learner.soon, listen=direct.done)
+        self.inbox = Inbox(
+            services.store,
+            services.vault,
+            services.registry,
+            access,
+            services.clock,
+            services.policy,
+            {name: adapter.capabilities for name, adapter in adapters.items()},
+            notify=queue.notify,
+            stop=self.stop,
+            session_ended=self._session_ended,
+        )
+
+    async def start(self, *, only_process: bool) -> None:
+        """Take up what earlier runs left: replies not delivered, then turns not answered."""
+        await self.responder.retry_unsent(abandoned=only_process)
+        await self._queue.start(self.responder.respond)
+
+    async def close(self, grace: float) -> None:
+        await self._queue.stop(grace)
+        await self.learner.stop()
+
+    async def handle(self, event: InboundEvent) -> Acceptance:
+        """The one entry for adapters: returns once the event is durable, and only then may the platform be told so."""
+        if isinstance(event, InboundMessage):
+            return await self.inbox.accept(event)
+        if isinstance(event, MessageEdited):
+            in_time = await self.inbox.edit(event)
+        else:
+            in_time = await self.inbox.delete(event)
+        if not in_time:
+            await self._change_of_answered(event)
+        return Acceptance.ACCEPTED
+
+    async def stop(self, conversation_id: ConversationId) -> bool:
+        """Cancel the turn that runs in a conversation; whether there was one."""
+        running = await self._s.store.running_turn(conversation_id, Lane.MAIN)
+        if running is None:
+            return False
+        self.responder.stopped.add(running)
+        return await self._queue.cancel(conversation_id)
+
+    # -- the original service's names, for callers that wait for the reply ----------------------------------------
+
+    async def process_user_message(self, user_id: UserId, session_id: SessionId, text: str) -> ReplyDone:
+        """Answer one message in an explicit session. Raises NotFound for somebody else's session."""
+        async for event in self.stream_user_message(user_id, session_id, text):
+            if isinstance(event, ReplyDone):
+                return event
+        raise NotFound
+
+    async def stream_user_message(
+        self, user_id: UserId, session_id: SessionId, text: str, *, wait: bool = True, event_id: str | None = None
+    ) -> AsyncIterator[ReplyEvent]:
+        """Deltas, then one ReplyDone. Closing the iterator cancels the turn, and nothing half-written stays.
+
+        `wait` False: raises TurnRunning when the session is busy, instead of waiting its turn.
+        """
+        session = await self.validate_session_access(user_id, session_id)
+        message = await self._direct_message(user_id, session, text, event_id or new_id())
+        conversation = await self._s.store.resolve_conversation(message.place, message.kind)
+        if not wait and await self._s.store.is_busy(conversation.id):
+            raise TurnRunning
+        self._direct.listen(message.handle)
+        finished = False
+        try:
+            accepted = await self.inbox.accept(message, session=session)
+            if accepted is not Acceptance.ACCEPTED:
+                return
+            async for event in self._direct.events(message.handle):
+                finished = isinstance(event, ReplyDone)
+                yield event
+        finally:
+            self._direct.leave(message.handle)
+            if not finished:
+                await self._abandon(message)
+
+    async def create_new_session(
+        self,
+        user_id: UserId,
+        memory_profile_id: ProfileId | None = None,
+        privacy_mode: PrivacyMode = PrivacyMode.NORMAL,
+    ) -> ChatSession:
+        """An explicit session. Raises NotFound for another user's profile, IncognitoUnavailable where it cannot be
+        held."""
+        await self._refuse_pretence(privacy_mode)
+        store = self._s.store
+        if memory_profile_id is None:
+            memory_profile_id = (await store.get_default_memory_profile(user_id)).id
+        session_id = SessionId(new_id())
+        place = Place(DIRECT, "", session_id)
+        conversation = await store.resolve_conversation(place, ConversationKind.PRIVATE)
+        return await store.create_chat_session(
+            user_id, memory_profile_id, privacy_mode, conversation_id=conversation.id, session_id=session_id
+        )
+
+    async def get_session_details(self, user_id: UserId, session_id: SessionId) -> SessionDetails:
+        session = await self.validate_session_access(user_id, session_id)
+        profile = None
+        if session.memory_profile_id is not None:
+            profile = await self._s.store.get_memory_profile(session.user_id, session.memory_profile_id)
+        return SessionDetails(session, profile)
+
+    async def change_session_privacy_mode(
+        self, user_id: UserId, session_id: SessionId, new_privacy_mode: PrivacyMode
+    ) -> ChatSession:
+        """From the next message on. An incognito talk's history ends with the mode; it never joins the stored one."""
+        await self._refuse_pretence(new_privacy_mode)
+        session = await self.validate_session_access(user_id, session_id)
+        if session.privacy_mode is PrivacyMode.INCOGNITO and new_privacy_mode is not PrivacyMode.INCOGNITO:
+            await self._s.vault.forget_talk(session_id)
+        return await self._s.store.update_chat_session(user_id, session_id, SessionPatch(privacy_mode=new_privacy_mode))
+
+    async def delete_session(self, user_id: UserId, session_id: SessionId) -> int:
+        """With its messages and its key; how many messages there were."""
+        session = await self.validate_session_access(user_id, session_id)
+        if session.conversation_id is not None:
+            await self.stop(session.conversation_id)
+        removed = await self._s.store.delete_chat_session(user_id, session_id)
+        await self._s.vault.forget_session(session_id)
+        return removed
+
+    async def get_conversation_summary(self, user_id: UserId, session_id: SessionId) -> ConversationSummary:
+        session = await self.validate_session_access(user_id, session_id)
+        by_role = {Role.USER: 0, Role.ASSISTANT: 0, Role.SYSTEM: 0}
+        used: set[str] = set()
+        last = None
+        offset = 0
+        while page := await self._s.store.get_session_messages(user_id, session_id, 500, offset):
+            offset += len(page)
+            for message in page:
+                by_role[message.role] += 1
+                used.update(str(item) for item in _as_list(message.metadata.get("memories_used")))
+            last = page[-1].created_at
+        return ConversationSummary(
+            session_id=session_id,
+            privacy_mode=session.privacy_mode,
+            message_count=session.message_count,
+            user_messages=by_role[Role.USER],
+            assistant_messages=by_role[Role.ASSISTANT],
+            memories_used=len(used),
+            started_at=session.created_at,
+            last_message_at=last,
+        )
+
+    async def validate_session_access(self, user_id: UserId, session_id: SessionId) -> ChatSession:
+        """The session, or NotFound: also for somebody else's, whose existence is not revealed."""
+        return await self._s.store.get_chat_session(user_id, session_id)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    async def _direct_message(self, user_id: UserId, session: ChatSession, text: str, event_id: str) -> InboundMessage:
+        user = await self._s.store.get_user_by_id(user_id)
+        if await self._s.store.find_identity(DIRECT, "", user_id) is None:
+            await self._s.store.add_identity(user_id, DIRECT, "", user_id, user.display_name)
+        return InboundMessage(
+            place=Place(DIRECT, "", session.id),
+            kind=ConversationKind.PRIVATE,
+            sender=Sender(external_id=user_id, display_name=user.display_name),
+            text=text,
+            event_id=event_id,
+            sent_at=self._s.clock.now(),
+            handle=event_id,
+        )
+
+    async def _abandon(self, message: InboundMessage) -> None:
+        if await self._s.store.cancel_accepted(message.event_key):
+            return
+        row = await self._s.store.find_turn_by_event(message.event_key)
+        if row is not None and row.state is TurnState.RUNNING:
+            self.responder.abandoned.add(row.id)
+            await self._queue.cancel(row.stamp.conversation_id)
+
+    async def _refuse_pretence(self, mode: PrivacyMode) -> None:
+        if policy_of(mode).persist:
+            return
+        reason = await self._s.vault.unavailable()
+        if reason is not None:
+            raise IncognitoUnavailable(reason)
+
+    async def _change_of_answered(self, event: MessageEdited | MessageDeleted) -> None:
+        """What was learned from a message goes when its author changes or removes it (issue: edits and deletes
+        follow)."""
+        row = await self._s.store.find_turn_by_event(event.event_key)
+        if row is None:
+            return
+        if isinstance(event, MessageDeleted) and row.state is TurnState.RUNNING:
+            await self.stop(row.stamp.conversation_id)
+        for record in await self._s.store.find_memories_by_turn(row.stamp.author_id, row.merged_into or row.id):
+            await self._s.memory.delete_memory(record.namespace, record.id)
+
+    def _session_ended(self, namespace: MemoryNamespace) -> None:
+        self.learner.now(namespace)
+
+
+def _as_list(value: object) -> list[object]:
+    return list(value) if isinstance(value, list | tuple) else []
