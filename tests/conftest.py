@@ -1,0 +1,48 @@
+"""What holds for every test: no socket leaves this machine, no setting of the developer's leaks in."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+_connect = socket.socket.connect
+_connect_ex = socket.socket.connect_ex
+
+
+def _refuse_foreign(address: object) -> None:
+    host = address[0] if isinstance(address, tuple) else None
+    if host is None or host == "localhost":
+        return
+    if not ipaddress.ip_address(str(host).split("%")[0]).is_loopback:
+        raise AssertionError("a test tried to leave this machine")
+
+
+def _guarded_connect(self: socket.socket, address: object) -> None:
+    _refuse_foreign(address)
+    _connect(self, address)  # type: ignore[arg-type]  # the guard has the same signature as what it guards
+
+
+def _guarded_connect_ex(self: socket.socket, address: object) -> int:
+    _refuse_foreign(address)
+    return _connect_ex(self, address)  # type: ignore[arg-type]  # as above
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", _guarded_connect)
+    patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    prefixes = ("OPENAI_", "SLACK_", "TELEGRAM_", "DISCORD_", "SUPABASE_", "QDRANT_", "MEM0_", "MEMORYCHAT_", "REDIS_")
+    for name in list(os.environ):
+        if name.startswith(prefixes) or name in {"DATABASE_URL", "OPENROUTER_API_KEY", "JWT_SECRET", "LOG_LEVEL"}:
+            monkeypatch.delenv(name)
