@@ -86,7 +86,7 @@ class ConversationEngine:
         self.learner = Learner(
             services.store, services.vault, services.memory, services.model, services.clock, services.policy
         )
-        self.responder = Responder(services, learn_soon=self.learner.soon, listen=direct.done)
+        self.responder = Responder(services, learn_soon=self.learner.soon, listen=direct.done, notify=queue.notify)
         self.inbox = Inbox(
             services.store,
             services.vault,

@@ -13,7 +13,9 @@ from datetime import datetime
 
 from core.access import AccessControl
 from core.capabilities import PlatformCapabilities, PrivateReplies
-from core.commands.registry import AcceptState, CommandReply, ParsedCommand, Registry, Transition
+from core.commands.model import AcceptState, CommandReply, Transition
+from core.commands.parse import ParsedCommand, pending_word
+from core.commands.registry import Registry
 from core.errors import EmptyMessage, MemoryChatError, MessageTooLong, StaleMember
 from core.locks import KeyedLocks
 from core.messages import (
@@ -279,7 +281,7 @@ class Inbox:
 
     async def _confirmed(self, message: InboundMessage, scene: Scene) -> ParsedCommand | None:
         """A bare "yes" or "no" is an answer to a question of ours only while one is open."""
-        word = self._registry.pending_word(message.text)
+        word = pending_word(message.text)
         if word is None:
             return None
         pending = await self._store.peek_pending(scene.user.id, scene.conversation.id, "latest", self._clock.now())
@@ -307,7 +309,7 @@ class Inbox:
             profiles=scene.profiles,
             role=message.sender.role,
             incognito_unavailable=await self._vault.unavailable(),
-            running=False,
+            running=await self._store.is_busy(scene.conversation.id),
             now=self._clock.now(),
         )
         transition = command.transition(state, parsed.arguments)
@@ -411,7 +413,7 @@ class Inbox:
             content=sealed,
             lane=Lane.EXPRESS if express or _stops(request) else Lane.MAIN,
             mergeable=request.is_talk and not message.attachments and not self._is_explicit(message),
-            is_command=request.command is not None,
+            is_command=not request.is_talk,
             state=TurnState.ACCEPTED,
             sent_at=message.sent_at,
             accepted_at=self._clock.now(),
@@ -455,7 +457,7 @@ class Inbox:
             content=None,
             lane=Lane.MAIN,
             mergeable=False,
-            is_command=False,
+            is_command=True,
             state=TurnState.ACCEPTED,
             sent_at=message.sent_at,
             accepted_at=self._clock.now(),

@@ -186,8 +186,7 @@ class InboxRow:
 
     `seq` orders the rows of a conversation; `merged_into` names the turn that answers this row together with its own.
     `mergeable` rows (plain talk of one sender in one mode and session) may be answered together; `is_command` rows
-    go to
-    the command router.
+    are no talk: the command router answers them, or their reply is ready.
     """
 
     id: TurnId

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.commands.registry import CommandContext, CommandReply, Registry
+from core.commands.model import CommandContext, CommandReply, CommandServices
+from core.commands.registry import Registry
 from core.delivery import Delivery, LiveReply
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
 from core.inbox import TALK_EXPIRED, new_outbox
@@ -47,7 +48,9 @@ from core.types import (
     Audience,
     ChatMessage,
     ChatSession,
+    ConversationId,
     ConversationKind,
+    Lane,
     MemoryNamespace,
     MemoryRecord,
     MessageId,
@@ -109,6 +112,7 @@ class Services:
     policy: EnginePolicy
     owner: str
     status: Callable[[], Mapping[str, str]]
+    commands: CommandServices
 
 
 class Responder:
@@ -122,10 +126,12 @@ class Responder:
         *,
         learn_soon: Callable[[MemoryNamespace], None],
         listen: Callable[[InboxRow, ReplyDone], None],
+        notify: Callable[[ConversationId, Lane], Awaitable[None]],
     ) -> None:
         self._s = services
         self._learn_soon = learn_soon
         self._listen = listen
+        self._notify = notify
         self.stopped: set[TurnId] = set()
         self.abandoned: set[TurnId] = set()
 
@@ -207,6 +213,8 @@ class Responder:
             # Files are kept nowhere: until they are sent the command counts as not run, and would run again.
             await self._record(rows, outbox, None, TurnState.ANSWERED)
         await self._finished(rows, outbox, reply, Draft(text=reply.text, kind=outbox.kind))
+        if answer.rerun is not None:
+            await self._notify(rows[0].stamp.conversation_id, Lane.MAIN)
 
     async def _command_reply(self, turn: Turn) -> CommandReply:
         services = self._s
@@ -225,6 +233,7 @@ class Responder:
             ephemeral=services.ephemeral,
             sealer=services.sealer,
             status=services.status(),
+            services=services.commands,
         )
         return await parsed.command.handler(context, parsed.arguments)
 

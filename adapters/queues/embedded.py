@@ -11,6 +11,7 @@ from datetime import timedelta
 from core.errors import MemoryChatError
 from core.messages import InboxRow
 from core.ports import Clock, Store, TurnHandler
+from core.tracing import turn_context, where
 from core.types import ConversationId, Lane, TurnId
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class EmbeddedQueue:
     async def _run(self, key: LaneKey, rows: tuple[InboxRow, ...]) -> bool:
         assert self._handler is not None
         turn_id = rows[0].id
-        task = asyncio.create_task(_as_coroutine(self._handler, rows))
+        task = asyncio.create_task(_handle(self._handler, rows))
         self._running[key] = (turn_id, task)
         try:
             await asyncio.wait([task])
@@ -118,9 +119,7 @@ class EmbeddedQueue:
         error = task.exception()
         if error is None:
             return True
-        log.error(
-            "turn %s failed and is taken up again later: %s", turn_id, type(error).__name__, exc_info=_trace(error)
-        )
+        log.error("turn failed and is taken up again later: %s at %s", type(error).__name__, where(error))
         return False
 
     async def _hand_back(self, turn_id: TurnId) -> None:
@@ -145,10 +144,6 @@ class EmbeddedQueue:
                 log.warning("queue housekeeping failed: %s", type(error).__name__)
 
 
-async def _as_coroutine(handler: TurnHandler, rows: tuple[InboxRow, ...]) -> None:
-    await handler(rows)
-
-
-def _trace(error: BaseException) -> BaseException | None:
-    """Only unforeseen errors need their trace; those of our tree say all in their name."""
-    return None if isinstance(error, MemoryChatError) else error
+async def _handle(handler: TurnHandler, rows: tuple[InboxRow, ...]) -> None:
+    with turn_context(rows[0].id):
+        await handler(rows)

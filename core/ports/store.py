@@ -449,7 +449,8 @@ class TurnStore(Protocol):
     async def last_turn(
         self, conversation_id: ConversationId, user_id: UserId, *, states: Sequence[TurnState]
     ) -> InboxRow | None:
-        """The newest main-lane talk (mergeable) turn of an author in a conversation that is in one of the states."""
+        """The newest main-lane turn of an author in a conversation that is talk (not `is_command`) and in one of the
+        states."""
         ...
 
     async def reopen_turn(self, user_id: UserId, turn_id: TurnId) -> None:
