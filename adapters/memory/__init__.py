@@ -1,0 +1,1 @@
+"""Long-term memory: mem0's write path over our index, embedder and sealed store."""
