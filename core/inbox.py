@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from core.access import AccessControl
 from core.capabilities import PlatformCapabilities, PrivateReplies
@@ -49,8 +48,6 @@ from core.types import (
     Member,
     MemoryNamespace,
     MemoryProfile,
-    OutboxId,
-    OutboxState,
     PlatformName,
     PrivacyMode,
     SessionId,
@@ -409,7 +406,7 @@ class Inbox:
             id=turn_id,
             event_key=message.event_key,
             stamp=stamp,
-            address=address_of(message),
+            address=ReplyAddress.of(message),
             content=sealed,
             lane=Lane.EXPRESS if express or _stops(request) else Lane.MAIN,
             mergeable=request.is_talk and not message.attachments and not self._is_explicit(message),
@@ -426,7 +423,7 @@ class Inbox:
 
     async def _outbox(self, row: InboxRow, answer: CommandReply, kind: ReplyKind) -> OutboxRow:
         now = self._clock.now()
-        outbox = new_outbox(row, kind, now)
+        outbox = OutboxRow.of(row, kind, now)
         reply = Reply(
             text=answer.text,
             kind=kind,
@@ -453,7 +450,7 @@ class Inbox:
             id=TurnId(new_id()),
             event_key=event_key("welcome", "", key),
             stamp=open_stamp,
-            address=address_of(message),
+            address=ReplyAddress.of(message),
             content=None,
             lane=Lane.MAIN,
             mergeable=False,
@@ -469,35 +466,6 @@ class Inbox:
         """A place made by a person who read on a page what this is needs no welcome."""
         capabilities = self._capabilities.get(message.place.platform)
         return capabilities is not None and capabilities.explicit_sessions
-
-
-def new_outbox(row: InboxRow, kind: ReplyKind, now: datetime) -> OutboxRow:
-    """The outbox row of a turn, with no content yet."""
-    return OutboxRow(
-        id=OutboxId(new_id()),
-        turn_id=row.id,
-        session_id=row.stamp.session_id,
-        conversation_id=row.stamp.conversation_id,
-        address=row.address,
-        audience=row.stamp.audience,
-        mode=row.stamp.mode,
-        kind=kind,
-        state=OutboxState.READY,
-        content=None,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def address_of(message: InboundMessage) -> ReplyAddress:
-    return ReplyAddress(
-        place=message.place,
-        kind=message.kind,
-        recipient=message.sender.external_id,
-        thread_id=message.reply_thread or message.place.thread_id,
-        reply_to=message.message_id,
-        handle=message.handle,
-    )
 
 
 def _changed_member(member: Member, transition: Transition | None) -> Member:

@@ -27,6 +27,7 @@ from core.types import (
     TurnId,
     TurnState,
     UserId,
+    new_id,
 )
 
 
@@ -147,6 +148,18 @@ class ReplyAddress:
     thread_id: str = ""
     reply_to: str = ""
     handle: str = ""
+
+    @classmethod
+    def of(cls, message: InboundMessage) -> ReplyAddress:
+        """Back to where a message came from."""
+        return cls(
+            place=message.place,
+            kind=message.kind,
+            recipient=message.sender.external_id,
+            thread_id=message.reply_thread or message.place.thread_id,
+            reply_to=message.message_id,
+            handle=message.handle,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +304,24 @@ class OutboxRow:
     @property
     def nonce(self) -> str:
         return str(self.id)
+
+    @classmethod
+    def of(cls, row: InboxRow, kind: ReplyKind, now: datetime) -> OutboxRow:
+        """The reply to a turn, with no content yet."""
+        return cls(
+            id=OutboxId(new_id()),
+            turn_id=row.id,
+            session_id=row.stamp.session_id,
+            conversation_id=row.stamp.conversation_id,
+            address=row.address,
+            audience=row.stamp.audience,
+            mode=row.stamp.mode,
+            kind=kind,
+            state=OutboxState.READY,
+            content=None,
+            created_at=now,
+            updated_at=now,
+        )
 
 
 @dataclass(frozen=True, slots=True)

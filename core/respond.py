@@ -13,7 +13,7 @@ from core.commands.model import CommandContext, CommandReply, CommandServices
 from core.commands.registry import Registry
 from core.delivery import Delivery, LiveReply
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
-from core.inbox import TALK_EXPIRED, new_outbox
+from core.inbox import TALK_EXPIRED
 from core.learning import statements
 from core.messages import (
     HistoryMessage,
@@ -138,7 +138,7 @@ class Responder:
     async def respond(self, rows: tuple[InboxRow, ...]) -> None:
         """The TurnHandler. Errors of the model become a reply; those of the store go up, and the turn is run again."""
         head = rows[0]
-        outbox = await self._s.store.open_outbox(new_outbox(head, ReplyKind.ANSWER, self._s.clock.now()))
+        outbox = await self._s.store.open_outbox(OutboxRow.of(head, ReplyKind.ANSWER, self._s.clock.now()))
         ready = await self._s.vault.open_reply(outbox)
         if ready is not None:
             await self._deliver_ready(rows, outbox, ready)
