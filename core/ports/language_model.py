@@ -23,7 +23,8 @@ class PromptContext:
     """What the system prompt is built from besides the messages. `now` is in the person's time zone.
 
     `speaker` is who asks, `in_room` whether others read along, `thread` the earlier messages of a thread that the bot
-    was just called into, oldest first, `summary` the rolling summary of what the history no longer holds.
+    was just called into, oldest first, `summary` the rolling summary of what the history no longer holds. `may_learn`
+    says whether what the person tells now will be noted, `incognito` that nothing of this talk is kept.
     """
 
     now: datetime
@@ -34,6 +35,8 @@ class PromptContext:
     in_room: bool = False
     thread: tuple[str, ...] = ()
     summary: str = ""
+    may_learn: bool = True
+    incognito: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ class LanguageModel(Protocol):
         """Deltas, then exactly one ModelFinished. Closing the iterator cancels the call."""
         ...
 
-    def count_tokens(self, text: str) -> int: ...
+    def count_tokens(self, text: str) -> int:
+        """Never blocks. An estimate, unless the provider uses one of OpenAI's public token tables: trust `usage`."""
+        ...
 
     def format_memory_context(self, memories: Sequence[RecalledMemory]) -> str:
         """Memories as the prompt shows them: dated, quoted, marked as data; `''` for none."""
