@@ -14,7 +14,7 @@ from core.commands.registry import Registry
 from core.delivery import Delivery, LiveReply
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
 from core.inbox import TALK_EXPIRED
-from core.learning import statements
+from core.learning import recent_memory
 from core.messages import (
     HistoryMessage,
     InboxRow,
@@ -419,7 +419,8 @@ class Responder:
     ) -> tuple[tuple[MemoryRecord, ...], tuple[tuple[MemoryNamespace, int], ...]]:
         """What the turn tells, as a memory that the very next turn can recall; a failure loses no reply."""
         namespace = turn.stamp.learn
-        if namespace is None or not statements(turn.content.text):
+        told = recent_memory(turn.content.text) if namespace is not None else ""
+        if namespace is None or not told:
             return (), ()
         origin = MemoryOrigin(
             said_at=turn.sent_at,
@@ -430,7 +431,7 @@ class Responder:
         )
         try:
             state = await self._s.store.get_namespace_state(namespace)
-            record = await self._s.memory.prepare_memory(namespace, turn.content.text, origin)
+            record = await self._s.memory.prepare_memory(namespace, told, origin)
         except MemoryChatError as error:
             log.warning("nothing remembered of this turn: %s", type(error).__name__)
             return (), ()

@@ -1,0 +1,225 @@
+"""The object graph: the only place that names implementations. `async with build(settings) as app: …`"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from adapters.clock import SystemClock
+from adapters.ephemeral.process import ProcessEphemeralStore
+from adapters.queues.embedded import EmbeddedQueue
+from bot.settings import Settings
+from core.access import AccessControl, AccessMode, AccessRule
+from core.commands.model import CommandServices
+from core.commands.registry import Registry, build_registry
+from core.delivery import Delivery
+from core.direct import DIRECT, DirectAdapter
+from core.engine import ConversationEngine
+from core.policy import DEFAULT_PERSONA, EnginePolicy
+from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, TurnQueue
+from core.quotas import Quotas
+from core.respond import Services
+from core.sealing import Sealer
+from core.types import PlatformName, new_id
+from core.vault import Vault
+
+LOCAL_DATABASE = "memorychat.db"
+LOCAL_KEYRING = "keyring.db"
+STOP_GRACE = 6.0
+"""Seconds that running turns get at a stop; the rest of the 10 s that a stop may take is for closing connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything that runs in this process. `engine` works only when `build` was asked for it (`answering`)."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    sealer: Sealer
+    ephemeral: EphemeralStore
+    memory: MemoryPort
+    model: LanguageModel
+    registry: Registry
+    queue: TurnQueue
+    engine: ConversationEngine
+    vault: Vault
+    adapters: Mapping[PlatformName, PlatformAdapter]
+
+
+@asynccontextmanager
+async def build(
+    settings: Settings, *, platforms: Sequence[PlatformAdapter] = (), answering: bool = True
+) -> AsyncIterator[App]:
+    """Open what the settings name, and close it again in the reverse order.
+
+    `answering` False: for commands that only look or change (they work beside a running bot); nothing is answered and no
+    runner lock is taken. `platforms` are given ready-made (the terminal); they are told apart by their names.
+
+    Raises ConfigurationError, StoreError (AnotherRunner, SchemaMismatch, StoreReadOnly, …).
+    """
+    clock = SystemClock()
+    owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"
+    async with AsyncExitStack() as stack:
+        store = await _open_store(settings, clock, stack)
+        sealer = await _open_sealer(settings, store, stack)
+        ephemeral = ProcessEphemeralStore(clock)
+        stack.push_async_callback(ephemeral.close)
+        model = make_model(settings)
+        stack.push_async_callback(model.close)
+        memory = await make_memory(settings, store, sealer, model, clock)
+        stack.push_async_callback(memory.close)
+        if answering:
+            await store.take_runner_lock(owner)
+            stack.push_async_callback(store.release_runner_lock)
+        app = _assemble(settings, clock, owner, store, sealer, ephemeral, memory, model, platforms)
+        if answering:
+            await app.engine.start(only_process=True)
+            stack.push_async_callback(app.engine.close, STOP_GRACE)
+        yield app
+
+
+def _assemble(
+    settings: Settings,
+    clock: Clock,
+    owner: str,
+    store: Store,
+    sealer: Sealer,
+    ephemeral: EphemeralStore,
+    memory: MemoryPort,
+    model: LanguageModel,
+    platforms: Sequence[PlatformAdapter],
+) -> App:
+    policy = make_policy(settings)
+    direct = DirectAdapter()
+    adapters: dict[PlatformName, PlatformAdapter] = {adapter.name: adapter for adapter in platforms}
+    adapters[DIRECT] = direct
+    vault = Vault(store, sealer, ephemeral, policy.incognito_idle)
+    registry = build_registry()
+    queue = EmbeddedQueue(
+        store,
+        clock,
+        owner=owner,
+        concurrency=settings.queue.concurrency,
+        lease=settings.queue.lease.total_seconds(),
+    )
+    services = Services(
+        store=store,
+        vault=vault,
+        sealer=sealer,
+        ephemeral=ephemeral,
+        memory=memory,
+        model=model,
+        registry=registry,
+        delivery=Delivery(store, adapters, clock, policy),
+        quotas=Quotas(store, policy),
+        clock=clock,
+        policy=policy,
+        owner=owner,
+        status=dict,
+        commands=CommandServices(),
+    )
+    engine = ConversationEngine(services, queue, make_access(settings), adapters, direct)
+    return App(
+        settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, adapters
+    )
+
+
+def make_policy(settings: Settings) -> EnginePolicy:
+    name = settings.persona.bot_name
+    return EnginePolicy(
+        persona=settings.persona.system_prompt or DEFAULT_PERSONA.format(name=name),
+        bot_name=name,
+        session_idle=settings.privacy.session_idle,
+        incognito_idle=settings.privacy.incognito_idle,
+        backlog_max_age=settings.privacy.backlog_max_age,
+        learning_default=settings.privacy.learning_default,
+        learn_after_turns=settings.learning.after_turns,
+        learn_batch=settings.learning.batch,
+        learn_quiet=settings.learning.quiet,
+        learn_tokens_per_day=settings.learning.tokens_per_day,
+        daily_messages=settings.quotas.messages,
+        daily_tokens=settings.quotas.tokens,
+        instance_daily_messages=settings.quotas.instance_messages,
+        instance_daily_tokens=settings.quotas.instance_tokens,
+        undo_line=settings.privacy.undo_line,
+    )
+
+
+def make_access(settings: Settings) -> AccessControl:
+    rules = {}
+    for name, platform in settings.platforms.items():
+        mode, allowed = settings.access_policy_of(platform)
+        rules[PlatformName(name)] = AccessRule(AccessMode(mode), allowed)
+    return AccessControl(rules)
+
+
+def make_model(settings: Settings) -> LanguageModel:
+    """The configured model, or the one that needs none."""
+    if not settings.openai.configured:
+        from adapters.llm.offline import OfflineLanguageModel
+
+        return OfflineLanguageModel()
+    from adapters.llm.openai import OpenAILanguageModel
+
+    openai = settings.openai
+    return OpenAILanguageModel(
+        api_key=openai.api_key.get_secret_value() if openai.api_key else "none",
+        base_url=openai.base_url,
+        model=openai.model,
+        temperature=openai.temperature,
+        max_tokens=openai.max_tokens,
+        max_tokens_field=openai.max_tokens_field,
+        retries=openai.retries,
+        timeout=openai.timeout.total_seconds(),
+    )
+
+
+async def _open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
+    from adapters.stores.sql import SqlStore
+
+    url = settings.database.url
+    address = url.get_secret_value() if url else f"sqlite:///{settings.home.folder / LOCAL_DATABASE}"
+    store = SqlStore(address, clock)
+    stack.push_async_callback(store.close)
+    await store.open()
+    return store
+
+
+async def _open_sealer(settings: Settings, store: Store, stack: AsyncExitStack) -> Sealer:
+    from adapters.keys.aes import AesGcmSealer
+    from adapters.keys.file import FileKeyring
+    from adapters.keys.keyring import SqlKeyring
+    from adapters.keys.master import default_key_file, load_master_key
+    from adapters.keys.plain import PlainSealer
+
+    privacy = settings.privacy
+    sealed_rows = await store.has_sealed_rows()
+    if not privacy.sealing and not sealed_rows:
+        return PlainSealer()
+    local = settings.home.folder / LOCAL_KEYRING
+    master = load_master_key(
+        privacy.master_key.get_secret_value() if privacy.master_key else None,
+        key_file=default_key_file(),
+        remote_database=settings.on_postgres,
+        data_present=sealed_rows or local.exists(),
+    )
+    if privacy.keyring_url is None:
+        keyring: SqlKeyring = FileKeyring(local, master)
+    else:
+        keyring = SqlKeyring(privacy.keyring_url.get_secret_value(), master)
+    stack.push_async_callback(keyring.close)
+    await keyring.open(data_present=sealed_rows)
+    sealer = AesGcmSealer(keyring)
+    return sealer if privacy.sealing else PlainSealer(sealer)
+
+
+async def make_memory(
+    settings: Settings, store: Store, sealer: Sealer, model: LanguageModel, clock: Clock
+) -> MemoryPort:
+    from adapters.memory.mem0_memory import Mem0Memory
+
+    return Mem0Memory(store, sealer, make_embedder(settings), model, clock)

@@ -1,0 +1,98 @@
+"""A language model that says what a test tells it to, and remembers every prompt it was given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import ModelError
+from core.ports import Answer, ModelDelta, ModelEvent, ModelFinished, ModelMessage, ModelUsage, PromptContext
+from core.prompts import build_system_prompt, format_memory_context, validate_messages
+from core.types import Metadata, RecalledMemory
+
+
+@dataclass
+class Call:
+    """One call: the exact system prompt and the messages that a real model would be sent."""
+
+    system: str
+    messages: tuple[ModelMessage, ...]
+    private: bool
+
+    @property
+    def text(self) -> str:
+        return "\n".join([self.system, *(message.content for message in self.messages)])
+
+
+@dataclass
+class ScriptedModel:
+    """`answer` makes the reply from the last message; `failures` are raised by the next calls; `gate` holds replies up."""
+
+    answer: Callable[[str], str] = lambda text: f"You said: {text}"
+    failures: list[ModelError | None] = field(default_factory=list)
+    learned: Callable[[Sequence[ModelMessage]], str] = lambda messages: '{"facts": []}'
+    calls: list[Call] = field(default_factory=list)
+    learning_calls: list[Call] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    name: str = "scripted"
+    is_offline: bool = False
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def generate_response(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
+        response_schema: Metadata | None = None,
+    ) -> Answer:
+        self.learning_calls.append(_call(messages, context, private))
+        self._fail_as_told()
+        return Answer(self.learned(messages), "stop", ModelUsage(100, 20))
+
+    async def stream_response(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
+    ) -> AsyncIterator[ModelEvent]:
+        self.calls.append(_call(messages, context, private))
+        words = self.answer(messages[-1].content).split(" ")
+        yield ModelDelta(words[0])
+        await self.gate.wait()
+        self._fail_as_told()
+        for word in words[1:]:
+            yield ModelDelta(f" {word}")
+        yield ModelFinished("stop", ModelUsage(10, len(words)))
+
+    def _fail_as_told(self) -> None:
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+
+    def count_tokens(self, text: str) -> int:
+        return len(text) // 4 + 1
+
+    def format_memory_context(self, memories: Sequence[RecalledMemory]) -> str:
+        return format_memory_context(memories)
+
+    def validate_messages(self, messages: Sequence[ModelMessage]) -> None:
+        validate_messages(messages)
+
+    async def check(self) -> None:
+        self._fail_as_told()
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def _call(messages: Sequence[ModelMessage], context: PromptContext | None, private: bool) -> Call:
+    return Call(build_system_prompt(context) if context else "", tuple(messages), private)
