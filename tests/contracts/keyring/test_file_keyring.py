@@ -1,0 +1,142 @@
+"""What a keyring file promises beyond the contract: its bytes, its permissions, its durability."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import sys
+from base64 import b64encode
+from pathlib import Path
+
+import pytest
+
+from adapters.keys.file import FileKeyring
+from adapters.keys.master import MasterKey
+from core.errors import StoreError, StoreReadOnly
+
+MAKE_A_KEY_AND_DIE = """
+import asyncio, base64, os, signal, sys
+from pathlib import Path
+from adapters.keys.file import FileKeyring
+from adapters.keys.master import MasterKey
+
+async def main():
+    keyring = FileKeyring(Path(sys.argv[1]), MasterKey((base64.b64decode(sys.argv[2]),)))
+    await keyring.open(data_present=False)
+    key = await keyring.current("session:1")
+    print(key.id, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def opened(path: Path, master: MasterKey) -> FileKeyring:
+    keyring = FileKeyring(path, master)
+    await keyring.open(data_present=False)
+    return keyring
+
+
+def wrapped_keys(path: Path) -> dict[str, bytes]:
+    connection = sqlite3.connect(path)
+    try:
+        return dict(connection.execute("SELECT scope, wrapped FROM memorychat_keys").fetchall())
+    finally:
+        connection.close()
+
+
+def remnants(path: Path, wrapped: bytes) -> list[bytes]:
+    """Every part of 16 bytes that any file in the keyring's folder still holds."""
+    content = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    return [part for part in (wrapped[i : i + 16] for i in range(len(wrapped) - 15)) if part in content]
+
+
+async def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "keyring.db"
+    keyring = await opened(path, MasterKey.generate())
+    await keyring.current("session:1")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    await keyring.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_destroyed_keys_leave_no_byte(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    path = tmp_path / "keyring.db"
+    keyring = await opened(path, MasterKey.generate())
+    alive = [f"session:{chance.getrandbits(64)}" for _ in range(400)]
+    await asyncio.gather(*(keyring.current(scope) for scope in alive))
+    for _ in range(60):
+        wrapped = wrapped_keys(path)
+        doomed = alive.pop(chance.randrange(len(alive)))
+        assert remnants(path, wrapped[doomed])
+        await keyring.destroy(doomed)
+        assert not remnants(path, wrapped[doomed])
+        alive.append(f"namespace:{chance.getrandbits(64)}")
+        await keyring.current(alive[-1])
+    await keyring.close()
+
+
+async def test_a_copy_left_by_an_interrupted_destruction_goes_at_the_next_start(tmp_path: Path) -> None:
+    path, master = tmp_path / "keyring.db", MasterKey.generate()
+    keyring = await opened(path, master)
+    await asyncio.gather(*(keyring.current(f"session:{n}") for n in range(200)))
+    await keyring.close()
+    wrapped = wrapped_keys(path)["session:7"]
+    # As a crash between the deletion and the search would leave it: deleted, but still in an unused part of the file.
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA secure_delete=OFF")
+    connection.execute("DELETE FROM memorychat_keys WHERE scope = 'session:7'")
+    connection.execute("PRAGMA user_version=1")
+    connection.commit()
+    connection.close()
+    assert remnants(path, wrapped)
+    await (await opened(path, master)).close()
+    assert not remnants(path, wrapped)
+
+
+async def test_a_key_outlives_a_kill(tmp_path: Path) -> None:
+    path, master = tmp_path / "keyring.db", MasterKey.generate()
+    secret = b64encode(master.keys[0]).decode()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MAKE_A_KEY_AND_DIE, str(path), secret, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    keyring = FileKeyring(path, master)
+    await keyring.open(data_present=True)
+    assert (await keyring.get(printed.decode().strip())).scope == "session:1"
+    await keyring.close()
+
+
+async def test_a_file_that_is_no_keyring_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.db"
+    path.write_bytes(b"something else entirely" * 100)
+    keyring = FileKeyring(path, MasterKey.generate())
+    with pytest.raises(StoreError):
+        await keyring.open(data_present=False)
+    assert path.read_bytes() == b"something else entirely" * 100
+    await keyring.close()
+
+
+async def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    keyring = FileKeyring(tmp_path / "file" / "keyring.db", MasterKey.generate())
+    with pytest.raises(StoreReadOnly):
+        await keyring.open(data_present=False)
+    await keyring.close()
+
+
+async def test_a_failure_reaches_everybody_who_waits(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.db"
+    keyring = await opened(path, MasterKey.generate())
+    connection = sqlite3.connect(path)
+    connection.execute("DROP TABLE memorychat_keys")
+    connection.close()
+    waiting = (keyring.current(f"session:{n}") for n in range(3))
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(result, StoreError) for result in results)
+    await keyring.close()
