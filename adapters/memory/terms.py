@@ -11,16 +11,18 @@ import snowballstemmer
 
 from adapters.memory.stopwords import STOP_WORDS
 
-_STEMMERS = {
-    language: snowballstemmer.stemmer(name)
-    for language, name in (
-        ("en", "english"),
-        ("es", "spanish"),
-        ("de", "german"),
-        ("fr", "french"),
-        ("ru", "russian"),
-    )
+_ALGORITHMS = {
+    "en": "english",
+    "es": "spanish",
+    "de": "german",
+    "fr": "french",
+    "ru": "russian",
+    "it": "italian",
+    "pt": "portuguese",
+    "nl": "dutch",
+    "tr": "turkish",
 }
+_STEMMERS = {language: snowballstemmer.stemmer(name) for language, name in _ALGORITHMS.items()}
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 _HAN_FILLERS = frozenset("的了是在我你他她它们吗呢吧也都很就和有这那么什个不啊")

@@ -1,0 +1,289 @@
+"""Long-term memory: mem0's write path over our sealed rows, embedder and index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from adapters.memory.consolidation import Consolidation
+from adapters.memory.embedder import Embedder
+from adapters.memory.index import QdrantIndex
+from adapters.memory.mem0_gateway import Mem0Gateway
+from adapters.memory.namespaces import Namespaces, same_text
+from adapters.memory.records import Draft, RecordKeeper
+from adapters.memory.terms import stem
+from adapters.memory.vector_store import Work, only, payload_of
+from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, KeyMissing, NotFound
+from core.languages import detect_language
+from core.learning import is_trivial, recent_memory, text_key
+from core.locks import KeyedLocks
+from core.ports import Clock, LanguageModel, LearnableTurn, LearningOutcome, MemoryOrigin, Store
+from core.ports.store import LearnBatch
+from core.sealing import Sealer, namespace_scope
+from core.types import (
+    Memory,
+    MemoryId,
+    MemoryNamespace,
+    MemoryRecord,
+    MemoryState,
+    Metadata,
+    ProfileId,
+    RecalledMemory,
+    UserId,
+    new_id,
+)
+
+Extraction = Literal["memorychat", "mem0"]
+
+PAGE = 200
+EMBED_AT_ONCE = 64
+
+
+class Mem0Memory:
+    """`MemoryPort` on mem0. SQL holds the only persistent copy, sealed; Qdrant is filled from it.
+
+    mem0 does what changes texts (`add`, `update`, its own extraction); it writes into a staging store whose rows are
+    committed by one transaction. Reading and removing do not go through it: a search would cost five thread changes
+    more on the reply path, and forgetting must work whatever becomes of mem0.
+
+    `extraction="mem0"` lets mem0 infer facts with its own prompt instead of ours. Making one is cheap; `warm` loads.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        embedder: Embedder,
+        model: LanguageModel,
+        clock: Clock,
+        *,
+        index: QdrantIndex | None = None,
+        extraction: Extraction = "memorychat",
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._embedder = embedder
+        self._model = model
+        self._clock = clock
+        self._keeper = RecordKeeper(sealer, embedder.name)
+        self._namespaces = Namespaces(store, self._keeper, index or QdrantIndex(embedder.dimension), clock)
+        self._mem0 = Mem0Gateway(embedder, model)
+        self._consolidation = Consolidation(
+            store,
+            self._keeper,
+            self._namespaces,
+            embedder,
+            model,
+            self._mem0,
+            clock,
+            inferred_by_mem0=extraction == "mem0",
+        )
+        self._writing = KeyedLocks()
+        self._warm = False
+
+    @property
+    def is_ready(self) -> bool:
+        return self._warm
+
+    async def warm(self) -> None:
+        """Load embedder and index client; mem0 begins to load behind them, unless no model will ever write."""
+        await asyncio.gather(self._embedder.warm(), self._namespaces.warm())
+        self._warm = True
+        if not self._model.is_offline:
+            self._mem0.load_soon()
+
+    def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
+        return str(MemoryNamespace(user_id, ProfileId(profile_id)))
+
+    async def prepare_memory(self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin) -> MemoryRecord | None:
+        kept = recent_memory(text)
+        if not kept or same_text(await self._namespaces.fresh(namespace), kept):
+            return None
+        vector = (await self._embedder.embed([kept]))[0]
+        draft = Draft(kept, vector, _with_language(origin, kept), MemoryState.RECENT, {})
+        return await self._keeper.seal(namespace, draft, self._clock.now())
+
+    async def add_memory(
+        self,
+        namespace: MemoryNamespace,
+        text: str,
+        origin: MemoryOrigin,
+        *,
+        state: MemoryState = MemoryState.LEARNED,
+        metadata: Metadata | None = None,
+    ) -> Memory:
+        if not text.strip():
+            raise EmptyMessage
+        async with self._writing.holding(namespace):
+            opened = await self._namespaces.fresh(namespace)
+            same = same_text(opened, text)
+            if same is not None:
+                return same
+            vector = (await self._embedder.embed([text]))[0]
+            work = Work(namespace, vectors={text: vector.tolist()})
+            await self._mem0.add_texts(work, [text])
+            memory_id = MemoryId(only(work.staged).id)
+            draft = Draft(text, vector, _with_language(origin, text), state, dict(metadata or {}), memory_id)
+            record = await self._keeper.seal(namespace, draft, self._clock.now())
+            stored = await self._store.store_mem0_memory_reference(record, erase_generation=opened.erase_generation)
+        return await self._keeper.open(stored)
+
+    async def get_memories(
+        self,
+        namespace: MemoryNamespace,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        include_superseded: bool = False,
+    ) -> list[Memory]:
+        records = await self._store.get_mem0_memory_references(
+            namespace, limit, offset, include_superseded=include_superseded
+        )
+        return [await self._keeper.open(record) for record in records]
+
+    async def get_memory(self, namespace: MemoryNamespace, memory_id: MemoryId) -> Memory:
+        return await self._keeper.open(await self._record(namespace, memory_id))
+
+    async def count_memories(self, namespace: MemoryNamespace) -> int:
+        return await self._store.count_mem0_memory_references(namespace)
+
+    async def search_memories(
+        self, namespaces: Sequence[MemoryNamespace], query: str, *, limit: int = 10, floor: bool = True
+    ) -> list[RecalledMemory]:
+        if not namespaces or not query.strip() or (floor and is_trivial(query)):
+            return []
+        vector = (await self._embedder.embed([query]))[0]
+        return await self._namespaces.search(namespaces, query, vector, limit, floor=floor)
+
+    async def update_memory(self, namespace: MemoryNamespace, memory_id: MemoryId, text: str) -> Memory:
+        if not text.strip():
+            raise EmptyMessage
+        async with self._writing.holding(namespace):
+            state = await self._store.get_namespace_state(namespace)
+            record = await self._record(namespace, memory_id)
+            before = await self._keeper.open(record)
+            vector = (await self._embedder.embed([text]))[0]
+            work = Work(namespace, vectors={text: vector.tolist()})
+            work.known[str(memory_id)] = payload_of(namespace, before.text)
+            await self._mem0.update(work, str(memory_id), text)
+            changed = await self._resealed(record, only(work.staged).text)
+            await self._store.store_mem0_memory_reference(changed, erase_generation=state.erase_generation)
+        return await self._keeper.open(changed)
+
+    async def delete_memory(self, namespace: MemoryNamespace, memory_id: MemoryId) -> None:
+        async with self._writing.holding(namespace):
+            await self._record(namespace, memory_id)
+            await self._store.delete_mem0_memory_reference(namespace.user_id, memory_id)
+        await self._namespaces.settle(namespace)
+
+    async def delete_all_memories(self, namespace: MemoryNamespace) -> int:
+        async with self._writing.holding(namespace):
+            count = await self._store.erase_namespace(namespace)
+            await self._sealer.destroy(namespace_scope(namespace))
+            self._embedder.forget()
+            stem.cache_clear()
+            await self._namespaces.forget(namespace)
+        return count
+
+    async def copy_memories_to_profile(self, source: MemoryNamespace, target: MemoryNamespace) -> int:
+        if source.user_id != target.user_id:
+            raise InvalidNamespace
+        async with self._writing.holding(target):
+            held = await self._namespaces.fresh(target)
+            keys = set(held.keys)
+            copies: list[MemoryRecord] = []
+            for record in (await self._store.get_memory_changes(source, -1)).records:
+                text = await self._keeper.open(record)
+                if record.state is MemoryState.SUPERSEDED or text_key(text.text) in keys:
+                    continue
+                keys.add(text_key(text.text))
+                copies.append(await self._copied(record, text, target))
+            await self._store.apply_learning(LearnBatch(target, held.erase_generation, add=tuple(copies)))
+        return len(copies)
+
+    async def extract_memories_from_conversation(
+        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn]
+    ) -> LearningOutcome:
+        return await self._consolidation.learn(namespace, turns)
+
+    async def reindex(self) -> int:
+        done = 0
+        skipped: set[MemoryId] = set()
+        while True:
+            found = await self._store.find_memories_to_embed(self._embedder.name, EMBED_AT_ONCE + len(skipped))
+            records = [record for record in found if record.id not in skipped]
+            for record in records:
+                if await self._embed_again(record):
+                    done += 1
+                else:
+                    skipped.add(record.id)
+            if not records:
+                return done
+
+    async def close(self) -> None:
+        await self._mem0.close()
+        await self._namespaces.close()
+        await self._embedder.close()
+
+    async def _record(self, namespace: MemoryNamespace, memory_id: MemoryId) -> MemoryRecord:
+        record = await self._store.get_mem0_memory_reference(namespace.user_id, memory_id)
+        if record.namespace != namespace:
+            raise NotFound
+        return record
+
+    async def _resealed(self, record: MemoryRecord, text: str) -> MemoryRecord:
+        """The same memory with another text: a person's own words, so learned from now on."""
+        vector = (await self._embedder.embed([text]))[0]
+        draft = Draft(text, vector, MemoryOrigin(record.said_at), MemoryState.LEARNED, {}, record.id)
+        sealed = await self._keeper.seal(record.namespace, draft, self._clock.now())
+        return replace(
+            record,
+            text=sealed.text,
+            vector=sealed.vector,
+            embedder=sealed.embedder,
+            state=MemoryState.LEARNED,
+            superseded_by=None,
+            updated_at=sealed.updated_at,
+            language=detect_language(text) or record.language,
+        )
+
+    async def _copied(self, record: MemoryRecord, memory: Memory, target: MemoryNamespace) -> MemoryRecord:
+        vector = await self._keeper.vector(record)
+        if vector is None:
+            vector = (await self._embedder.embed([memory.text]))[0]
+        origin = MemoryOrigin(record.said_at)
+        sealed = await self._keeper.seal(
+            target, Draft(memory.text, vector, origin, record.state, {}), self._clock.now()
+        )
+        return replace(
+            record,
+            id=MemoryId(new_id()),
+            namespace=target,
+            text=sealed.text,
+            vector=sealed.vector,
+            embedder=sealed.embedder,
+            created_at=sealed.created_at,
+            updated_at=sealed.updated_at,
+        )
+
+    async def _embed_again(self, record: MemoryRecord) -> bool:
+        """Whether the row could be embedded; one that was removed or changed meanwhile stays as it is now."""
+        async with self._writing.holding(record.namespace):
+            try:
+                state = await self._store.get_namespace_state(record.namespace)
+                current = await self._record(record.namespace, record.id)
+                memory = await self._keeper.open(current)
+                vector = (await self._embedder.embed([memory.text]))[0]
+                draft = Draft(memory.text, vector, MemoryOrigin(record.said_at), record.state, {}, record.id)
+                sealed = await self._keeper.seal(record.namespace, draft, self._clock.now())
+                renewed = replace(current, vector=sealed.vector, embedder=sealed.embedder)
+                await self._store.store_mem0_memory_reference(renewed, erase_generation=state.erase_generation)
+            except (NotFound, KeyMissing, ErasedMeanwhile):
+                return False
+        return True
+
+
+def _with_language(origin: MemoryOrigin, text: str) -> MemoryOrigin:
+    return origin if origin.language else replace(origin, language=detect_language(text))
