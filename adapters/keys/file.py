@@ -22,9 +22,9 @@ REMNANT = 8
 class FileKeyring(SqlKeyring):
     """Readable by its owner alone. Several processes may use it.
 
-    A destroyed key leaves no byte: SQLite's secure_delete overwrites the row, but not the copies that moving rows
-    between pages may have left (measured: about one key in 500), so the file is searched and rewritten when one is
-    found.
+    A destroyed key leaves no byte: SQLite's secure_delete overwrites the row, but not copies that moving rows between
+    pages may have left (seen for one key in 500 of a rowid table, not yet of this one), so the file is searched, and
+    rewritten when a copy is found.
     """
 
     def __init__(self, path: Path, master: MasterKey) -> None:

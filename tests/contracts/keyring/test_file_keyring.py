@@ -80,6 +80,20 @@ async def test_destroyed_keys_leave_no_byte(tmp_path: Path, seed: int) -> None:
     await keyring.close()
 
 
+async def test_a_copy_in_an_unused_part_of_the_file_goes_along(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.db"
+    keyring = await opened(path, MasterKey.generate())
+    await keyring.current("session:1")
+    wrapped = wrapped_keys(path)["session:1"]
+    connection = sqlite3.connect(path)
+    connection.executescript("PRAGMA secure_delete=OFF; CREATE TABLE moved AS SELECT * FROM memorychat_keys")
+    connection.executescript("DROP TABLE moved")
+    connection.close()
+    await keyring.destroy("session:1")
+    assert not remnants(path, wrapped)
+    await keyring.close()
+
+
 async def test_a_copy_left_by_an_interrupted_destruction_goes_at_the_next_start(tmp_path: Path) -> None:
     path, master = tmp_path / "keyring.db", MasterKey.generate()
     keyring = await opened(path, master)
