@@ -1,0 +1,290 @@
+"""Any server that speaks OpenAI's chat completions: OpenAI, Ollama, vLLM, llama.cpp, LiteLLM."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Literal, ParamSpec, TypeVar, cast
+
+import httpx2
+import stamina
+from openai import AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from stamina.instrumentation import LoggingOnRetryHook, PrometheusOnRetryHook, set_on_retry_hooks
+
+from adapters.llm.answers import Reading, bare_json, broken_off, empty_answer, text_of, usage_of
+from adapters.llm.dialect import Dialect, Request
+from adapters.llm.failures import FOREIGN, NOT_A_MODEL, map_error
+from adapters.llm.tokens import TokenCounter
+from core import prompts
+from core.errors import (
+    MalformedAnswer,
+    ModelError,
+    ModelRateLimited,
+    ModelRejected,
+    ModelUnavailable,
+)
+from core.ports.language_model import (
+    Answer,
+    ModelDelta,
+    ModelEvent,
+    ModelFinished,
+    ModelMessage,
+    ModelUsage,
+    PromptContext,
+)
+from core.types import Metadata, RecalledMemory, Role
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+OPENAI_BASE_URL = "https://api.openai.com/v1"
+CONNECT_SECONDS = 10.0
+LONGEST_RETRY_AFTER = 30.0
+"""Seconds. A server that asks for more is not waited for: the person is told at once and can /retry."""
+
+IMAGE_TOKENS = 85
+"""What an image costs at least (OpenAI's low detail); only used where the server does not count."""
+
+UNSEEN_IMAGE = "[an image that this language model cannot see]"
+
+
+class OpenAILanguageModel:
+    """`LanguageModel` on the chat completions API.
+
+    `timeout` is the longest wait in seconds for the next piece of an answer; `retries` the tries after the first
+    failed one, with exponential backoff from `backoff` seconds and jitter, or as long as Retry-After says; retries end
+    after twice the `timeout`. Only what failed before an answer began is retried, and only what may pass.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        model: str,
+        *,
+        base_url: str = "",
+        temperature: float = 0.7,
+        max_tokens: int = 1000,
+        retries: int = 3,
+        timeout: float = 60.0,
+        max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens",
+        supports_images: bool = True,
+        backoff: float = 0.5,
+    ) -> None:
+        self._client = AsyncOpenAI(
+            api_key=api_key or "none",  # local servers need none, the client insists on one
+            base_url=base_url or OPENAI_BASE_URL,  # never the client's own look into the environment
+            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+            max_retries=0,
+        )
+        self._model = model
+        self._temperature = temperature
+        self._max_tokens = max_tokens
+        self._max_tokens_field = max_tokens_field
+        self._retries = retries
+        self._timeout = timeout
+        self._backoff = backoff
+        self._supports_images = supports_images
+        self._tokens = TokenCounter(model)
+        self._dialect = Dialect()
+        _keep_content_out_of_logs()
+
+    @property
+    def name(self) -> str:
+        return self._model
+
+    @property
+    def is_offline(self) -> bool:
+        return False
+
+    async def generate_response(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
+        response_schema: Metadata | None = None,
+    ) -> Answer:
+        """Raises the ModelError tree; MalformedAnswer for an empty answer. With a schema the server is asked to keep to
+        it, or, where it cannot, told to answer in JSON; what surrounds the JSON is cut off."""
+        request = self._request(messages, context, temperature, max_tokens, private)
+        if response_schema is not None:
+            schema = {"name": "answer", "schema": response_schema, "strict": True}
+            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+        completion = await self._retry_with_backoff(self._complete, request)
+        text, finish_reason = text_of(completion)
+        if not text.strip():
+            raise empty_answer(finish_reason)
+        usage = usage_of(completion.usage) or self._estimate(request, text)
+        return Answer(bare_json(text) if response_schema is not None else text, finish_reason, usage)
+
+    async def stream_response(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
+    ) -> AsyncIterator[ModelEvent]:
+        request = self._request(messages, context, temperature, max_tokens, private)
+        request |= {"stream": True, "stream_options": {"include_usage": True}}
+        stream = await self._retry_with_backoff(self._open, request)
+        reading, failure = Reading(), None
+        async with stream:
+            try:
+                async for chunk in stream:
+                    if text := reading.take(chunk):
+                        yield ModelDelta(text)
+            except FOREIGN as error:
+                failure = map_error(error)
+        if not reading.finish_reason:
+            raise broken_off(failure, reading.text)
+        if not reading.text.strip():
+            raise empty_answer(reading.finish_reason)
+        yield ModelFinished(reading.finish_reason, reading.usage or self._estimate(request, reading.text))
+
+    def count_tokens(self, text: str) -> int:
+        """OpenAI's own count for its models (an estimate until the table is loaded); an estimate for others."""
+        return self._tokens.count(text)
+
+    def format_memory_context(self, memories: Sequence[RecalledMemory]) -> str:
+        return prompts.format_memory_context(memories)
+
+    def validate_messages(self, messages: Sequence[ModelMessage]) -> None:
+        prompts.validate_messages(messages)
+
+    async def check(self) -> None:
+        request = self._request([ModelMessage(Role.USER, "Hi")], None, None, 1, private=True)
+        text_of(await _mapped(self._complete, request))
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    # -- the request ------------------------------------------------------------------------------------------------
+
+    def _request(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None,
+        temperature: float | None,
+        max_tokens: int | None,
+        private: bool,
+    ) -> Request:
+        self.validate_messages(messages)
+        request: Request = {
+            "model": self._model,
+            "messages": self._prepare_messages(messages, context),
+            "temperature": self._temperature if temperature is None else temperature,
+            self._max_tokens_field: self._max_tokens if max_tokens is None else max_tokens,
+        }
+        return {**request, "store": False} if private else request
+
+    def _build_system_prompt(self, context: PromptContext) -> str:
+        return prompts.build_system_prompt(context)
+
+    def _prepare_messages(
+        self, messages: Sequence[ModelMessage], context: PromptContext | None
+    ) -> list[dict[str, object]]:
+        prepared: list[dict[str, object]] = []
+        if context is not None:
+            prepared.append({"role": "system", "content": self._build_system_prompt(context)})
+        prepared.extend({"role": str(item.role), "content": self._content(item)} for item in messages)
+        return prepared
+
+    def _content(self, message: ModelMessage) -> str | list[dict[str, object]]:
+        # The speaker stands in the text: several servers refuse the `name` field, and OpenAI's takes ASCII only.
+        text = prompts.with_speaker(message)
+        if not message.images:
+            return text
+        if not self._supports_images:
+            return "\n".join((text, *(UNSEEN_IMAGE for _ in message.images))).strip()
+        parts: list[dict[str, object]] = [{"type": "text", "text": text}] if text else []
+        parts.extend({"type": "image_url", "image_url": {"url": url}} for url in message.images)
+        return parts
+
+    # -- the call ---------------------------------------------------------------------------------------------------
+
+    async def _retry_with_backoff(self, func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call until it works, fails for good or the tries are used up. Raises the last ModelError."""
+        async for attempt in stamina.retry_context(
+            on=_worth_waiting,
+            attempts=self._retries + 1,
+            timeout=2 * self._timeout,
+            wait_initial=self._backoff,
+            wait_max=LONGEST_RETRY_AFTER,
+            wait_jitter=self._backoff,
+        ):
+            with attempt:
+                return await _mapped(func, *args, **kwargs)
+        raise ModelUnavailable("no try left")
+
+    async def _complete(self, request: Request) -> ChatCompletion:
+        completion = await self._send(request)
+        if isinstance(completion, ChatCompletion):
+            return completion
+        raise ModelRejected(type(completion).__name__, user_message=NOT_A_MODEL)
+
+    async def _open(self, request: Request) -> AsyncStream[ChatCompletionChunk]:
+        stream = cast("AsyncStream[ChatCompletionChunk]", await self._send(request))
+        if "text/html" in stream.response.headers.get("content-type", ""):
+            await stream.close()
+            raise ModelRejected("text/html", user_message=NOT_A_MODEL)
+        return stream
+
+    async def _send(self, request: Request) -> object:
+        """One call, said again in another way as long as the server refuses something optional."""
+        trying: list[str] = []
+        while True:
+            spoken = self._dialect.spoken(request, trying)
+            try:
+                # Any: the overloads of `create` cannot be told apart by a built request.
+                answer: object = await cast(Any, self._client.chat.completions).create(**spoken)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                way = self._dialect.way_around(spoken, error, trying)
+                if way is None:
+                    raise
+                trying.append(way)
+                continue
+            if trying:
+                log.info("the language model's server takes %s", ", ".join(trying))
+                self._dialect.learn(trying)
+            return answer
+
+    def _estimate(self, request: Request, answer: str) -> ModelUsage:
+        asked = sum(self._cost(message["content"]) + prompts.MESSAGE_OVERHEAD_TOKENS for message in request["messages"])
+        return ModelUsage(asked, self.count_tokens(answer), estimated=True)
+
+    def _cost(self, content: str | list[dict[str, Any]]) -> int:
+        if isinstance(content, str):
+            return self.count_tokens(content)
+        return sum(self.count_tokens(part["text"]) if "text" in part else IMAGE_TOKENS for part in content)
+
+
+async def _mapped(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call it; what it raises becomes a ModelError that drags no request or answer along."""
+    try:
+        return await func(*args, **kwargs)
+    except FOREIGN as error:
+        failure = map_error(error)
+    if not failure.retryable:
+        log.warning("language model: %s %s", type(failure).__name__, " ".join(map(str, failure.args)))
+    raise failure
+
+
+def _worth_waiting(error: Exception) -> bool | float:
+    """For stamina: whether to try again, or after how many seconds."""
+    if isinstance(error, ModelRateLimited) and error.retry_after is not None:
+        return error.retry_after if error.retry_after <= LONGEST_RETRY_AFTER else False
+    return isinstance(error, ModelUnavailable | MalformedAnswer)
+
+
+def _keep_content_out_of_logs() -> None:
+    """At DEBUG the client prints whole requests; stamina's default hook prints to stdout through structlog."""
+    for name in ("openai", "httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    set_on_retry_hooks([LoggingOnRetryHook, PrometheusOnRetryHook])
