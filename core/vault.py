@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 from core.messages import (
@@ -17,6 +17,7 @@ from core.messages import (
     InboxRow,
     OutboxRow,
     Reply,
+    ReplyKind,
     Stamp,
     TurnContent,
 )
@@ -56,7 +57,7 @@ class Vault:
 
     async def keep_reply(self, stamp: Stamp, outbox_id: OutboxId, reply: Reply) -> Sealed | None:
         """As `keep_turn`, for a reply; its files are not kept."""
-        text = json.dumps({"text": reply.text, "buttons": [asdict(button) for button in reply.buttons]})
+        text = json.dumps({"text": reply.text, "kind": reply.kind, "buttons": [asdict(button) for button in reply.buttons]})
         if policy_of(stamp.mode).persist:
             return await self._sealer.seal(session_scope(stamp.session_id), text)
         await self._ephemeral.put(f"reply:{outbox_id}", text, self._ttl)
@@ -73,7 +74,7 @@ class Vault:
             text = found
         data = json.loads(text)
         buttons = tuple(Button(**item) for item in data["buttons"])
-        return reply_of(row, data["text"], buttons)
+        return replace(reply_of(row, data["text"], buttons), kind=ReplyKind(data["kind"]))
 
     async def history(self, stamp: Stamp, limit: int) -> list[HistoryMessage] | None:
         """The newest `limit` messages of the turn's session, oldest first. None: an incognito talk that is gone."""

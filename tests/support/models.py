@@ -27,7 +27,8 @@ class Call:
 
 @dataclass
 class ScriptedModel:
-    """`answer` makes the reply from the last message; `failures` are raised by the next calls; `gate` holds replies up."""
+    """`answer` makes the reply from the last message; `failures` are raised by the next calls; `gate` holds replies
+    up after their first word."""
 
     answer: Callable[[str], str] = lambda text: f"You said: {text}"
     failures: list[ModelError | None] = field(default_factory=list)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from adapters.stores.memory.erasure import MemoryErasure
+from adapters.stores.memory.links import MemoryLinks
 from adapters.stores.memory.maintenance import MemoryMaintenance
 from adapters.stores.memory.profiles import MemoryProfiles
 from adapters.stores.memory.replies import MemoryReplies
 from adapters.stores.memory.turns import MemoryTurns
 
 
-class MemoryStore(MemoryTurns, MemoryProfiles, MemoryReplies, MemoryErasure, MemoryMaintenance):
+class MemoryStore(MemoryTurns, MemoryProfiles, MemoryReplies, MemoryLinks, MemoryErasure, MemoryMaintenance):
     """`MemoryStore(clock)`: every method of `core.ports.store.Store`, for one event loop."""
 
 

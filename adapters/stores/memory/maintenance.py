@@ -20,7 +20,6 @@ class MemoryMaintenance(Group):
         expires_at: datetime,
     ) -> None:
         self._tables.user(user_id)
-        self._tables.conversation(conversation_id)
         self._tables.pending[user_id, conversation_id, token] = (rules.plain(payload), expires_at)
 
     async def take_pending(
@@ -68,6 +67,8 @@ class MemoryMaintenance(Group):
         keys = [k for k, at in tables.event_keys.items() if at < now - rules.EVENT_KEY_LIFE and k not in waiting]
         pending = [key for key, (_, expires_at) in tables.pending.items() if expires_at <= now]
         notices = [key for key, at in tables.notices.items() if at < now - rules.NOTICE_LIFE]
+        codes = [key for key, (_, expires_at) in tables.link_codes.items() if expires_at <= now]
+        tries = [key for key, (_, at) in tables.link_failures.items() if at < now - rules.LINK_FAILURE_LIFE]
         runs = {run for run in tables.job_runs if run[1] < now - rules.JOB_RUN_LIFE}
         for key in keys:
             del tables.event_keys[key]
@@ -75,8 +76,12 @@ class MemoryMaintenance(Group):
             del tables.pending[token]
         for notice in notices:
             del tables.notices[notice]
+        for code_hash in codes:
+            del tables.link_codes[code_hash]
+        for identity_id in tries:
+            del tables.link_failures[identity_id]
         tables.job_runs -= runs
-        return len(keys) + len(pending) + len(notices) + len(runs)
+        return len(keys) + len(pending) + len(notices) + len(runs) + len(codes) + len(tries)
 
     async def compact(self) -> None:
         """Nothing is on a disk."""

@@ -32,7 +32,7 @@ class MemoryMemories(Group):
             raise NotFound
 
     def _write_record(self, record: MemoryRecord, generation: int) -> MemoryRecord:
-        stored = replace(record, generation=generation, metadata=rules.plain(record.metadata))
+        stored = rules.stamped(record, generation)
         self._tables.memories[record.id] = stored
         return stored
 
@@ -80,11 +80,11 @@ class MemoryMemories(Group):
             self._check_record(record)
         mine = {row.id for row in self._all_of(namespace)}
         generation = tables.move_on(namespace, removed=bool(mine & set(batch.remove)))
+        for memory_id in mine & set(batch.remove):
+            del tables.memories[memory_id]
         for record in batch.add:
             self._write_record(record, generation)
         self._supersede(batch, generation)
-        for memory_id in mine & set(batch.remove):
-            del tables.memories[memory_id]
         return tables.state(namespace)
 
     def _supersede(self, batch: LearnBatch, generation: int) -> None:

@@ -6,7 +6,7 @@ from adapters.stores import rules
 from adapters.stores.memory.tables import Group
 from core.errors import NameTaken, NotFound, OnlyProfile
 from core.ports.store import ProfilePatch
-from core.profiles import clean_profile_name, name_key
+from core.profiles import name_key
 from core.types import ConversationId, MemoryNamespace, MemoryProfile, ProfileId, ProfileShare, UserId
 
 
@@ -30,14 +30,7 @@ class MemoryProfiles(Group):
 
     async def update_memory_profile(self, user_id: UserId, profile_id: ProfileId, patch: ProfilePatch) -> MemoryProfile:
         old = self._tables.profile(user_id, profile_id)
-        profile = replace(
-            old,
-            name=old.name if patch.name is None else clean_profile_name(patch.name),
-            description=old.description if patch.description is None else patch.description,
-            instructions=old.instructions if patch.instructions is None else patch.instructions,
-            retention_days=old.retention_days if patch.retention_days is None else patch.retention_days or None,
-            updated_at=self._clock.now(),
-        )
+        profile = rules.patched_profile(old, patch, self._clock.now())
         self._check_name(profile)
         self._tables.profiles[profile_id] = profile
         return profile

@@ -43,9 +43,11 @@ class MemoryReplies(Group):
             updated_at=self._clock.now(),
         )
 
-    async def unsent_outbox(self, now: datetime) -> list[OutboxRow]:
+    async def unsent_outbox(self, now: datetime, hold_until: datetime) -> list[OutboxRow]:
         rows = [row for row in self._tables.outbox.values() if self._is_due(row, now)]
-        return sorted(rows, key=lambda row: row.created_at)
+        held = [replace(row, next_attempt_at=hold_until) for row in sorted(rows, key=lambda row: row.created_at)]
+        self._tables.outbox.update({row.id: row for row in held})
+        return held
 
     def _is_due(self, row: OutboxRow, now: datetime) -> bool:
         return rules.is_deliverable(self._tables.inbox[row.turn_id].state, row, now)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from core.errors import NotFound
 from core.messages import InboxRow, OutboxRow
 from core.ports.clock import Clock
+from core.ports.store import LinkOffer
 from core.types import (
     ChannelIdentity,
     ChatMessage,
@@ -76,6 +77,8 @@ class Tables:
     notices: dict[str, datetime] = field(default_factory=dict)
     job_runs: set[tuple[str, datetime]] = field(default_factory=set)
     receipts: dict[str, ErasureReceipt] = field(default_factory=dict)
+    link_codes: dict[str, tuple[LinkOffer, datetime]] = field(default_factory=dict)
+    link_failures: dict[IdentityId, tuple[int, datetime]] = field(default_factory=dict)
 
     def user(self, user_id: UserId) -> User:
         return _found(self.users.get(user_id))
@@ -132,6 +135,10 @@ class Tables:
         if removed:
             generations.removed = generations.current
         return generations.current
+
+    def drop_link_codes(self, users: set[UserId]) -> None:
+        for code_hash in [key for key, (offer, _) in self.link_codes.items() if offer.user_id in users]:
+            del self.link_codes[code_hash]
 
     def rows_of_turn(self, turn_id: TurnId) -> list[InboxRow]:
         """Head first, then what was merged into it."""

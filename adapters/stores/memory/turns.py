@@ -103,13 +103,20 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         rows = [row for row in self._tables.inbox.values() if row.event_key == event_key]
         return rows[-1] if rows else None
 
+    async def running_turn(self, conversation_id: ConversationId, lane: Lane) -> TurnId | None:
+        rows = self._tables.lane(conversation_id, lane)
+        return next((row.id for row in rows if row.state is TurnState.RUNNING and row.merged_into is None), None)
+
+    async def is_busy(self, conversation_id: ConversationId) -> bool:
+        return any(row.state in rules.OPEN_STATES for row in self._tables.lane(conversation_id, Lane.MAIN))
+
     async def last_turn(
         self, conversation_id: ConversationId, user_id: UserId, *, states: Sequence[TurnState]
     ) -> InboxRow | None:
         rows = [
             row
             for row in self._tables.lane(conversation_id, Lane.MAIN)
-            if row.mergeable and row.merged_into is None and row.state in states and row.stamp.author_id == user_id
+            if not row.is_command and row.merged_into is None and row.state in states and row.stamp.author_id == user_id
         ]
         return rows[-1] if rows else None
 
@@ -118,7 +125,7 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         rows = self._tables.rows_of_turn(head)
         if any(row.state in rules.OPEN_STATES for row in rows):
             raise TurnRunning
-        self._write_rows([replace(rules.as_accepted(row), attempts=0, note="") for row in rows])
+        self._write_rows([rules.as_reopened(row) for row in rows])
         turns = {row.id for row in rows}
         self._tables.drop_messages({row.id for row in self._tables.messages.values() if row.turn_id in turns})
         self._tables.drop_replies(turns)
@@ -159,7 +166,9 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
             self._write_record(record, self._tables.move_on(record.namespace))
         if batch.outbox_id:
             reply = self._tables.outbox[batch.outbox_id]
-            self._tables.outbox[reply.id] = replace(reply, content=batch.content, updated_at=batch.at)
+            self._tables.outbox[reply.id] = replace(
+                reply, content=batch.content or reply.content, next_attempt_at=batch.deliver_by, updated_at=batch.at
+            )
         if batch.usage_of:
             self._add_usage(batch.usage_of, rules.utc(batch.at).date(), batch.usage)
 

@@ -79,6 +79,21 @@ class MemoryUsers(Group):
         self._tables.identities[identity.id] = identity
         return identity, created
 
+    async def add_identity(
+        self, user_id: UserId, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
+    ) -> ChannelIdentity:
+        self._tables.user(user_id)
+        known = await self.find_identity(platform, workspace_id, external_id)
+        if known is not None and known.user_id != user_id:
+            raise Conflict
+        if known is None:
+            now = self._clock.now()
+            known = ChannelIdentity(
+                IdentityId(new_id()), user_id, platform, workspace_id, external_id, display_name, now
+            )
+            self._tables.identities[known.id] = known
+        return known
+
     async def get_identities(self, user_id: UserId) -> list[ChannelIdentity]:
         return [row for row in self._tables.identities.values() if row.user_id == user_id]
 
