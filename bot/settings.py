@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def database_address(self) -> str:
+        """As a URL, secrets included; SQLite in the home folder when none is set."""
+        url = self.database.url
+        return url.get_secret_value() if url else f"sqlite:///{self.home.folder / 'memorychat.db'}"
+
+    @property
     def on_postgres(self) -> bool:
         return self.database.url is not None and self.database.url.get_secret_value().startswith("postgres")
 

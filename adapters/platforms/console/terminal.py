@@ -60,15 +60,15 @@ _MODE_STYLE = {
 
 class TerminalFace:
     """`history_file` None: arrow-up knows this run only. What is typed in incognito is in no file, and arrow-up forgets
-    it with the mode. `greeting` is shown once, above the first prompt."""
+    it with the mode. `greeting` is shown once, above the first prompt; its first line is the title."""
 
     def __init__(
         self,
         *,
         status: StatusProvider,
-        commands: Sequence[Command],
+        commands: Callable[[], Sequence[Command]],
         history_file: Path | None,
-        greeting: str = "",
+        greeting: Sequence[str] = (),
         console: Console | None = None,
         terminal: tuple[Input, Output] | None = None,
     ) -> None:
@@ -89,9 +89,9 @@ class TerminalFace:
         return INTERACTIVE
 
     async def lines(self) -> AsyncIterator[str]:
-        if self._greeting:
-            self._console.print(self._greeting)
-            self._console.print()
+        for number, text in enumerate(self._greeting):
+            self._console.print(Text(printable(text), style="dim" if number else "bold"))
+        self._console.print()
         while True:
             try:
                 line = await self._prompt()
@@ -192,9 +192,9 @@ class TerminalFace:
         offers = {
             "profile": lambda: self._status.profiles,
             "timezone": lambda: sorted(available_timezones()),
-            "command": lambda: [command.name for command in self._commands if not command.hidden],
+            "command": lambda: [command.name for command in self._commands() if not command.hidden],
         }
-        found = suggestions(self._commands, before, offers)
+        found = suggestions(self._commands(), before, offers)
         leave = [Suggestion(word, len(before), "leave") for word in LEAVE[:1] if before and word.startswith(before)]
         return [*(item for item in buttons if before and item.text.startswith(before)), *found, *leave]
 

@@ -1,0 +1,34 @@
+"""`memorychat db`: the database's schema."""
+
+from __future__ import annotations
+
+import typer
+
+from bot.cli.common import load_settings, say
+
+group = typer.Typer(help="The database's schema.", no_args_is_help=True)
+
+
+@group.command()
+def upgrade() -> None:
+    """Bring the database to this version's schema; nothing happens when it is there already."""
+    settings = load_settings()
+    from adapters.stores import migrations
+
+    migrations.upgrade(settings.database_address)
+    say(f"The database is at schema {migrations.HEAD}.")
+
+
+@group.command()
+def current() -> None:
+    """Show the schema's version, changing nothing."""
+    settings = load_settings()
+    from adapters.stores import migrations
+
+    found = migrations.current(settings.database_address)
+    if found is None:
+        say("There is no database yet; the first start makes it.")
+    elif found == migrations.HEAD:
+        say(f"{found} (up to date)")
+    else:
+        say(f"{found} (this version of MemoryChat uses {migrations.HEAD})")

@@ -1,0 +1,49 @@
+"""`memorychat setup`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.cli.common import note, say
+
+if TYPE_CHECKING:
+    from bot.setup import Question
+
+
+def setup() -> None:
+    """Ask for the model and the platforms' tokens, and write them to .env."""
+    from bot.setup import QUESTIONS, merged, write_private
+
+    if not sys.stdin.isatty():
+        note("setup asks questions, so it needs a terminal; without one, fill in .env (see .env.example).")
+        raise typer.Exit(1)
+    path = Path(".env")
+    before = path.read_text("utf-8") if path.exists() else ""
+    answers: dict[str, str] = {}
+    say("Enter leaves a setting as it is; everything can be changed later in .env.\n")
+    for question in QUESTIONS:
+        if question.only_after and not answers.get(question.only_after):
+            continue
+        if answer := _ask(question):
+            answers[question.variable] = answer
+    if not answers:
+        say("Nothing was changed.")
+        return
+    write_private(path, merged(before, answers))
+    say("\nWritten to .env, readable by you alone. Next: `memorychat doctor`, then `memorychat chat`.")
+
+
+def _ask(question: Question) -> str:
+    """Asks until the answer is usable or empty."""
+    while True:
+        if question.where:
+            say(f"  {question.where}")
+        answer = str(typer.prompt(question.text, default="", show_default=False, hide_input=question.secret)).strip()
+        wrong = question.refusal(answer) if answer else None
+        if wrong is None:
+            return answer
+        note(f"  {wrong}")
