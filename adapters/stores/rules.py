@@ -10,13 +10,17 @@ from itertools import takewhile
 from typing import Any
 
 from core.messages import InboxRow, OutboxRow
-from core.ports.store import SessionPatch, UserPatch
+from core.ports.store import ProfilePatch, SessionPatch, UserPatch
 from core.profiles import DEFAULT_PROFILE, ROOM_PROFILE, clean_profile_name, name_key
 from core.types import (
+    ChannelIdentity,
     ChatMessage,
+    IdentityId,
     MemoryProfile,
+    MemoryRecord,
     Metadata,
     OutboxState,
+    PlatformName,
     PrivacyMode,
     ProfileId,
     Role,
@@ -31,9 +35,11 @@ from core.types import (
 EVENT_KEY_LIFE = timedelta(hours=48)
 """How long a platform may deliver the same event again (Slack: hours, Telegram: 24 h), doubled."""
 NOTICE_LIFE = timedelta(days=30)
+LINK_FAILURE_LIFE = timedelta(days=1)
 JOB_RUN_LIFE = timedelta(days=30)
 
 OPEN_STATES = frozenset({TurnState.ACCEPTED, TurnState.RUNNING})
+UNSENT_STATES = frozenset({OutboxState.READY, OutboxState.SENDING})
 
 
 def plain(metadata: Metadata) -> Metadata:
@@ -62,6 +68,12 @@ def new_user(now: datetime, kind: UserKind, email: str | None, user_id: UserId |
         email=email,
         display_name=display_name,
     )
+
+
+def new_identity(
+    now: datetime, user_id: UserId, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
+) -> ChannelIdentity:
+    return ChannelIdentity(IdentityId(new_id()), user_id, platform, workspace_id, external_id, display_name, now)
 
 
 def new_profile(now: datetime, user_id: UserId, name: str, description: str, is_default: bool) -> MemoryProfile:
@@ -133,12 +145,10 @@ def head_of(row: InboxRow) -> TurnId:
 
 
 def is_deliverable(state: TurnState, reply: OutboxRow, now: datetime) -> bool:
-    """Whether a reply of a turn in this state still has to reach the platform. An answered turn's reply counts also
-    without content (incognito); that of a failed or cancelled turn only when there is something to say."""
+    """Whether a reply of a turn in this state still has to reach the platform, and may be tried now."""
     return (
-        reply.state in {OutboxState.READY, OutboxState.SENDING}
+        reply.state in UNSENT_STATES
         and state not in OPEN_STATES
-        and (state is TurnState.ANSWERED or reply.content is not None)
         and (reply.next_attempt_at is None or reply.next_attempt_at <= now)
     )
 
@@ -174,3 +184,24 @@ def needs_all(since: int, current: int, removed: int) -> bool:
 def is_held(lane: Sequence[InboxRow], now: datetime) -> bool:
     """Whether a running turn's lease still blocks a lane."""
     return any(row.lease_until is not None and row.lease_until > now for row in lane if row.state is TurnState.RUNNING)
+
+
+def patched_profile(old: MemoryProfile, patch: ProfilePatch, now: datetime) -> MemoryProfile:
+    """Raises InvalidName."""
+    return replace(
+        old,
+        name=old.name if patch.name is None else clean_profile_name(patch.name),
+        description=old.description if patch.description is None else patch.description,
+        instructions=old.instructions if patch.instructions is None else patch.instructions,
+        retention_days=old.retention_days if patch.retention_days is None else patch.retention_days or None,
+        updated_at=now,
+    )
+
+
+def stamped(record: MemoryRecord, generation: int) -> MemoryRecord:
+    return replace(record, generation=generation, metadata=plain(record.metadata))
+
+
+def as_reopened(row: InboxRow) -> InboxRow:
+    """An ended row to be answered anew."""
+    return replace(as_accepted(row), attempts=0, note="")

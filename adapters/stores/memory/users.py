@@ -9,13 +9,11 @@ from core.errors import Conflict, NotFound
 from core.ports.store import UserPatch
 from core.types import (
     ChannelIdentity,
-    IdentityId,
     PlatformName,
     Usage,
     User,
     UserId,
     UserKind,
-    new_id,
 )
 
 
@@ -71,9 +69,7 @@ class MemoryUsers(Group):
         if identity is None:
             now = self._clock.now()
             user = self._add_user(rules.new_user(now, UserKind.PERSON, None, None, display_name))
-            identity = ChannelIdentity(
-                IdentityId(new_id()), user.id, platform, workspace_id, external_id, display_name, now
-            )
+            identity = rules.new_identity(now, user.id, platform, workspace_id, external_id, display_name)
         elif display_name and display_name != identity.display_name:
             identity = replace(identity, display_name=display_name)
         self._tables.identities[identity.id] = identity
@@ -93,6 +89,18 @@ class MemoryUsers(Group):
             )
             self._tables.identities[known.id] = known
         return known
+
+    async def add_identity(
+        self, user_id: UserId, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
+    ) -> ChannelIdentity:
+        self._tables.user(user_id)
+        known = await self.find_identity(platform, workspace_id, external_id)
+        if known and known.user_id != user_id:
+            raise Conflict
+        now = self._clock.now()
+        identity = known or rules.new_identity(now, user_id, platform, workspace_id, external_id, display_name)
+        self._tables.identities[identity.id] = identity
+        return identity
 
     async def get_identities(self, user_id: UserId) -> list[ChannelIdentity]:
         return [row for row in self._tables.identities.values() if row.user_id == user_id]

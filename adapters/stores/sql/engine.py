@@ -1,0 +1,123 @@
+"""Synchronous transactions on threads of their own, so that the event loop never waits for a disk.
+
+SQLite has one writer: a single thread with a single connection whose transactions begin IMMEDIATE, which no second
+process can deadlock. Readers have their own connections; in WAL mode they see every commit that came before them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from adapters.stores.sql.faults import FOREIGN, as_store_error
+from core.ports.clock import Clock
+
+T = TypeVar("T")
+P = ParamSpec("P")
+G = TypeVar("G", bound="Group")
+
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process's lock before StoreUnavailable."""
+
+# FULL: an acknowledged message survives a loss of power. secure_delete: deleted text is overwritten in the file.
+# temp_store: no sorted or vacuumed content in temporary files.
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY")
+
+
+class Transactions:
+    """Runs functions that take a Connection, each in one transaction, on at most `threads` threads."""
+
+    def __init__(self, engine: Engine, threads: int, name: str) -> None:
+        self.engine = engine
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"store-{name}")
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._in_transaction, work)
+
+    async def outside(self, work: Callable[[Engine], T]) -> T:
+        """Run what manages its own transactions (VACUUM, migrations)."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, work, self.engine)
+
+    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
+        def begin(engine: Engine) -> T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        return mapped(begin, self.engine)
+
+    async def close(self) -> None:
+        await self.outside(Engine.dispose)
+        self._executor.shutdown()
+
+
+def mapped(work: Callable[[Engine], T], engine: Engine) -> T:
+    """Raises only errors of our own tree."""
+    try:
+        return work(engine)
+    except FOREIGN as error:
+        raise as_store_error(error) from error
+
+
+def sqlite_engine(url: URL, *, connections: int, begin: str) -> Engine:
+    """`begin` is the statement that opens a transaction."""
+    engine = create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        hide_parameters=True,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
+    )
+
+    def on_connect(connection: DBAPIConnection, _record: object) -> None:
+        # The driver's own BEGIN is deferred and late; None leaves transactions to us.
+        connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
+
+    def on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "begin", on_begin)
+    return engine
+
+
+class Group:
+    """What every part of the store stands on."""
+
+    def __init__(self, clock: Clock, writer: Transactions, reader: Transactions) -> None:
+        self._clock = clock
+        self._writer = writer
+        self._reader = reader
+
+
+def writes(function: Callable[Concatenate[G, Connection, P], T]) -> Callable[Concatenate[G, P], Coroutine[Any, Any, T]]:
+    """The synchronous method as one writing transaction to await."""
+
+    @wraps(function)
+    async def method(self: G, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._writer.run(lambda connection: function(self, connection, *args, **kwargs))
+
+    return method
+
+
+def reads(function: Callable[Concatenate[G, Connection, P], T]) -> Callable[Concatenate[G, P], Coroutine[Any, Any, T]]:
+    """The synchronous method as one reading transaction to await."""
+
+    @wraps(function)
+    async def method(self: G, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._reader.run(lambda connection: function(self, connection, *args, **kwargs))
+
+    return method
+
+
+def insert(table: Table) -> sqlite.Insert:
+    """An insert that knows ON CONFLICT; SQLite's and Postgres's are spelled alike."""
+    return sqlite.insert(table)

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, or_, select, update
+
+from adapters.stores import rules
+from adapters.stores.sql import rows
+from adapters.stores.sql.engine import Group, insert, reads, writes
+from adapters.stores.sql.profiles import owns
+from adapters.stores.sql.schema import chat_messages, mem0_memories, namespaces
+from core.errors import ErasedMeanwhile, NotFound
+from core.ports.store import LearnBatch, MemoryChanges
+from core.types import (
+    MemoryId,
+    MemoryNamespace,
+    MemoryRecord,
+    MemoryState,
+    NamespaceState,
+    TurnId,
+    UserId,
+)
+
+_table = mem0_memories
+
+
+class SqlMemories(Group):
+    @writes
+    def store_mem0_memory_reference(
+        self, connection: Connection, record: MemoryRecord, *, erase_generation: int | None = None
+    ) -> MemoryRecord:
+        if not owns(connection, record.namespace):
+            raise NotFound
+        state = namespace_state(connection, record.namespace)
+        if erase_generation is not None and erase_generation != state.erase_generation:
+            raise ErasedMeanwhile
+        return write_memories(connection, [record], move_on(connection, record.namespace))[0]
+
+    @reads
+    def get_mem0_memory_references(
+        self,
+        connection: Connection,
+        namespace: MemoryNamespace,
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        include_superseded: bool = False,
+    ) -> list[MemoryRecord]:
+        wanted = select(_table).where(*_in(namespace))
+        if not include_superseded:
+            wanted = wanted.where(_table.c.state != MemoryState.SUPERSEDED)
+        wanted = wanted.order_by(_table.c.said_at.desc(), _table.c.ordinal.desc()).limit(limit).offset(offset)
+        return [rows.memory_of(row) for row in connection.execute(wanted)]
+
+    @reads
+    def get_mem0_memory_reference(self, connection: Connection, user_id: UserId, memory_id: MemoryId) -> MemoryRecord:
+        return _find(connection, user_id, memory_id)
+
+    @reads
+    def count_mem0_memory_references(self, connection: Connection, namespace: MemoryNamespace) -> int:
+        recallable = _table.c.state != MemoryState.SUPERSEDED
+        return connection.execute(select(func.count()).where(*_in(namespace), recallable)).scalar_one()
+
+    @writes
+    def delete_mem0_memory_reference(self, connection: Connection, user_id: UserId, memory_id: MemoryId) -> None:
+        record = _find(connection, user_id, memory_id)
+        connection.execute(delete(_table).where(_table.c.id == memory_id))
+        move_on(connection, record.namespace, removed=True)
+
+    @reads
+    def get_namespace_state(self, connection: Connection, namespace: MemoryNamespace) -> NamespaceState:
+        return namespace_state(connection, namespace)
+
+    @reads
+    def get_memory_changes(self, connection: Connection, namespace: MemoryNamespace, since: int) -> MemoryChanges:
+        current, erased, removed = _generations(connection, namespace)
+        complete = rules.needs_all(since, current, removed)
+        wanted = select(_table).where(*_in(namespace)).order_by(_table.c.ordinal)
+        if not complete:
+            wanted = wanted.where(_table.c.generation > since)
+        records = tuple(rows.memory_of(row) for row in connection.execute(wanted))
+        return MemoryChanges(NamespaceState(current, erased), records, complete)
+
+    @writes
+    def apply_learning(self, connection: Connection, batch: LearnBatch) -> NamespaceState:
+        namespace = batch.namespace
+        state = namespace_state(connection, namespace)
+        if not owns(connection, namespace) or batch.erase_generation != state.erase_generation:
+            raise ErasedMeanwhile
+        if any(record.namespace != namespace for record in batch.add):
+            raise NotFound
+        gone = connection.execute(delete(_table).where(*_in(namespace), _table.c.id.in_(batch.remove))).rowcount
+        generation = move_on(connection, namespace, removed=bool(gone))
+        write_memories(connection, batch.add, generation)
+        for old, by in batch.supersede:
+            connection.execute(
+                update(_table)
+                .where(*_in(namespace), _table.c.id == old)
+                .values(
+                    state=MemoryState.SUPERSEDED,
+                    superseded_by=by,
+                    updated_at=self._clock.now(),
+                    generation=generation,
+                )
+            )
+        return namespace_state(connection, namespace)
+
+    @reads
+    def find_memories_by_turn(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> list[MemoryRecord]:
+        theirs = or_(_table.c.user_id == user_id, _table.c.author_id == user_id)
+        # The ids in the JSON list are UUIDs: a substring is enough to find candidates, the list itself decides.
+        named = cast(_table.c.source_turns, Text).contains(turn_id, autoescape=True)
+        found = connection.execute(select(_table).where(theirs, named).order_by(_table.c.ordinal))
+        return [record for record in map(rows.memory_of, found) if turn_id in record.source_turns]
+
+    @reads
+    def find_memories_to_embed(self, connection: Connection, embedder: str, limit: int) -> list[MemoryRecord]:
+        stale = select(_table).where(_table.c.embedder != embedder).order_by(_table.c.ordinal).limit(limit)
+        return [rows.memory_of(row) for row in connection.execute(stale)]
+
+    @writes
+    def erase_namespace(self, connection: Connection, namespace: MemoryNamespace) -> int:
+        if not owns(connection, namespace):
+            raise NotFound
+        gone = connection.execute(delete(_table).where(*_in(namespace))).rowcount
+        # What was said before must not be learned after.
+        said = chat_messages.c.namespace == str(namespace)
+        connection.execute(update(chat_messages).where(said).values(learned=True))
+        move_on(connection, namespace, removed=True, erased=True)
+        return gone
+
+
+def namespace_state(connection: Connection, namespace: MemoryNamespace) -> NamespaceState:
+    current, erased, _ = _generations(connection, namespace)
+    return NamespaceState(current, erased)
+
+
+def move_on(connection: Connection, namespace: MemoryNamespace, *, removed: bool = False, erased: bool = False) -> int:
+    """The namespace's next generation."""
+    first = {
+        "profile_id": namespace.profile_id,
+        "user_id": namespace.user_id,
+        "generation": 1,
+        "erase_generation": int(erased),
+        "removed_generation": int(removed),
+    }
+    following = namespaces.c.generation + 1
+    changes: rows.Values = {"generation": following, "erase_generation": namespaces.c.erase_generation + int(erased)}
+    if removed:
+        changes["removed_generation"] = following
+    statement = (
+        insert(namespaces).values(first).on_conflict_do_update(index_elements=["user_id", "profile_id"], set_=changes)
+    )
+    generation: int = connection.execute(statement.returning(namespaces.c.generation)).scalar_one()
+    return generation
+
+
+def write_memories(connection: Connection, records: Sequence[MemoryRecord], generation: int) -> list[MemoryRecord]:
+    """Insert, or replace the row of the same id and namespace. Raises NotFound for an id of another namespace."""
+    stored = [rules.stamped(record, generation) for record in records]
+    for record in stored:
+        values = rows.memory_values(record)
+        statement = insert(_table).values(values)
+        written = connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=["id"],
+                set_={name: statement.excluded[name] for name in values},
+                where=(_table.c.profile_id == record.namespace.profile_id),
+            )
+        )
+        if not written.rowcount:
+            raise NotFound
+    return stored
+
+
+def _in(namespace: MemoryNamespace) -> tuple[ColumnElement[bool], ...]:
+    return (_table.c.profile_id == namespace.profile_id, _table.c.user_id == namespace.user_id)
+
+
+def _find(connection: Connection, user_id: UserId, memory_id: MemoryId) -> MemoryRecord:
+    mine = (_table.c.id == memory_id, _table.c.user_id == user_id)
+    row = connection.execute(select(_table).where(*mine)).first()
+    if row is None:
+        raise NotFound
+    return rows.memory_of(row)
+
+
+def _generations(connection: Connection, namespace: MemoryNamespace) -> tuple[int, int, int]:
+    """Current, erased, removed; zeros for a namespace that nothing was ever written to."""
+    columns = (namespaces.c.generation, namespaces.c.erase_generation, namespaces.c.removed_generation)
+    key = (namespaces.c.profile_id == namespace.profile_id, namespaces.c.user_id == namespace.user_id)
+    row = connection.execute(select(*columns).where(*key)).first()
+    return (row[0], row[1], row[2]) if row else (0, 0, 0)

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
+from sqlalchemy.sql.elements import SQLCoreOperations
+
+from adapters.stores import rules
+from adapters.stores.sql import rows
+from adapters.stores.sql.conversations import find_conversation
+from adapters.stores.sql.engine import Group, insert, reads, writes
+from adapters.stores.sql.profiles import find_profile
+from adapters.stores.sql.schema import chat_messages, chat_sessions, inbox
+from adapters.stores.sql.users import find_user
+from core.errors import Conflict, NotFound
+from core.ports.store import SessionPatch
+from core.types import (
+    ChatMessage,
+    ChatSession,
+    ConversationId,
+    MemoryNamespace,
+    PrivacyMode,
+    ProfileId,
+    Role,
+    SessionId,
+    TurnId,
+    UserId,
+    new_id,
+)
+
+
+class SqlSessions(Group):
+    @writes
+    def create_chat_session(
+        self,
+        connection: Connection,
+        user_id: UserId,
+        profile_id: ProfileId | None,
+        privacy_mode: PrivacyMode,
+        *,
+        conversation_id: ConversationId | None = None,
+        session_id: SessionId | None = None,
+    ) -> ChatSession:
+        now = self._clock.now()
+        session = ChatSession(
+            session_id or SessionId(new_id()), user_id, conversation_id, profile_id, privacy_mode, now, now
+        )
+        return add_session(connection, session)
+
+    @reads
+    def get_chat_session(self, connection: Connection, user_id: UserId, session_id: SessionId) -> ChatSession:
+        return find_session(connection, user_id, session_id)
+
+    @reads
+    def get_active_session(
+        self, connection: Connection, conversation_id: ConversationId, user_id: UserId
+    ) -> ChatSession | None:
+        table = chat_sessions
+        open_ones = (
+            table.c.conversation_id == conversation_id,
+            table.c.user_id == user_id,
+            table.c.closed_at.is_(None),
+        )
+        newest = select(table).where(*open_ones).order_by(table.c.created_at.desc(), table.c.ordinal.desc()).limit(1)
+        row = connection.execute(newest).first()
+        return rows.session_of(row) if row else None
+
+    @writes
+    def update_chat_session(
+        self, connection: Connection, user_id: UserId, session_id: SessionId, patch: SessionPatch
+    ) -> ChatSession:
+        session = find_session(connection, user_id, session_id)
+        if patch.memory_profile_id:
+            find_profile(connection, user_id, patch.memory_profile_id)
+        changes = rules.given(patch)
+        if not changes.keys() <= rules.SUMMARY_FIELDS:
+            changes["updated_at"] = self._clock.now()
+        session = replace(session, **changes)
+        where = chat_sessions.c.id == session_id
+        connection.execute(update(chat_sessions).where(where).values(rows.session_values(session)))
+        return session
+
+    @writes
+    def delete_chat_session(self, connection: Connection, user_id: UserId, session_id: SessionId) -> int:
+        find_session(connection, user_id, session_id)
+        gone = connection.execute(delete(chat_messages).where(chat_messages.c.session_id == session_id)).rowcount
+        connection.execute(delete(chat_sessions).where(chat_sessions.c.id == session_id))
+        return gone
+
+    @reads
+    def get_user_sessions(
+        self,
+        connection: Connection,
+        user_id: UserId,
+        limit: int = 50,
+        offset: int = 0,
+        *,
+        profile_id: ProfileId | None = None,
+    ) -> list[ChatSession]:
+        table = chat_sessions
+        wanted = select(table).where(table.c.user_id == user_id)
+        if profile_id is not None:
+            wanted = wanted.where(table.c.memory_profile_id == profile_id)
+        wanted = wanted.order_by(table.c.updated_at.desc(), table.c.ordinal.desc()).limit(limit).offset(offset)
+        return [rows.session_of(row) for row in connection.execute(wanted)]
+
+    @writes
+    def create_chat_message(self, connection: Connection, user_id: UserId, message: ChatMessage) -> ChatMessage:
+        find_session(connection, user_id, message.session_id)
+        if connection.execute(select(1).where(chat_messages.c.id == message.id)).first():
+            raise Conflict
+        return append_messages(connection, message.session_id, [message], self._clock.now())[0]
+
+    @reads
+    def get_session_messages(
+        self, connection: Connection, user_id: UserId, session_id: SessionId, limit: int = 100, offset: int = 0
+    ) -> list[ChatMessage]:
+        find_session(connection, user_id, session_id)
+        wanted = select(chat_messages).where(chat_messages.c.session_id == session_id)
+        wanted = wanted.order_by(chat_messages.c.seq).limit(limit).offset(offset)
+        return [rows.message_of(row) for row in connection.execute(wanted)]
+
+    @reads
+    def get_recent_messages(
+        self, connection: Connection, user_id: UserId, session_id: SessionId, limit: int
+    ) -> list[ChatMessage]:
+        find_session(connection, user_id, session_id)
+        wanted = select(chat_messages).where(chat_messages.c.session_id == session_id)
+        newest = wanted.order_by(chat_messages.c.seq.desc()).limit(max(0, limit))
+        return [rows.message_of(row) for row in connection.execute(newest)][::-1]
+
+    @reads
+    def get_turn_messages(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> list[ChatMessage]:
+        of_turn = chat_messages.c.turn_id == turn_id
+        owners = select(chat_sessions.c.user_id).join(chat_messages, chat_messages.c.session_id == chat_sessions.c.id)
+        readers = {
+            *connection.execute(select(chat_messages.c.author_id).where(of_turn)).scalars(),
+            *connection.execute(owners.where(of_turn)).scalars(),
+        }
+        if user_id not in readers:
+            return []
+        wanted = select(chat_messages).where(of_turn).order_by(chat_messages.c.session_id, chat_messages.c.seq)
+        return [rows.message_of(row) for row in connection.execute(wanted)]
+
+    @writes
+    def delete_session_messages(self, connection: Connection, user_id: UserId, session_id: SessionId) -> int:
+        find_session(connection, user_id, session_id)
+        gone = drop_messages(connection, chat_messages.c.session_id == session_id)
+        ended = (inbox.c.session_id == session_id, inbox.c.state.not_in(sorted(rules.OPEN_STATES)))
+        connection.execute(delete(inbox).where(*ended))
+        emptied = {"message_count": 0, "summary_until_seq": 0, **rows.sealed_values("summary", None)}
+        connection.execute(update(chat_sessions).where(chat_sessions.c.id == session_id).values(emptied))
+        return gone
+
+    @reads
+    def get_unlearned_messages(
+        self, connection: Connection, namespace: MemoryNamespace, limit: int
+    ) -> list[ChatMessage]:
+        table = chat_messages
+        order = (table.c.created_at, table.c.session_id, table.c.seq)
+        wanted = select(table).where(*_unlearned(), table.c.namespace == str(namespace)).order_by(*order).limit(limit)
+        said = [rows.message_of(row) for row in connection.execute(wanted)]
+        turns = {message.turn_id for message in said}
+        replies = select(table).where(table.c.role == Role.ASSISTANT, table.c.turn_id.in_(turns))
+        found = [*said, *(rows.message_of(row) for row in connection.execute(replies))]
+        return sorted(found, key=rules.message_order)
+
+    @reads
+    def find_namespaces_to_learn(
+        self, connection: Connection, quiet_before: datetime, min_messages: int
+    ) -> list[MemoryNamespace]:
+        table = chat_messages
+        newest = func.max(table.c.created_at)
+        due = (
+            select(table.c.namespace)
+            .where(*_unlearned(), table.c.namespace.is_not(None))
+            .group_by(table.c.namespace)
+            .having(or_(newest < quiet_before, func.count() >= min_messages))
+            .order_by(func.min(table.c.created_at), table.c.namespace)
+        )
+        return [MemoryNamespace.parse(text) for text in connection.execute(due).scalars()]
+
+    @writes
+    def mark_learned(self, connection: Connection, namespace: MemoryNamespace, turns: Sequence[TurnId]) -> None:
+        taken = (chat_messages.c.namespace == str(namespace), chat_messages.c.turn_id.in_(turns))
+        connection.execute(update(chat_messages).where(*taken).values(learned=True))
+
+
+def find_session(connection: Connection, user_id: UserId, session_id: SessionId) -> ChatSession:
+    mine = (chat_sessions.c.id == session_id, chat_sessions.c.user_id == user_id)
+    row = connection.execute(select(chat_sessions).where(*mine)).first()
+    if row is None:
+        raise NotFound
+    return rows.session_of(row)
+
+
+def add_session(connection: Connection, session: ChatSession) -> ChatSession:
+    """Raises NotFound for a profile that is not the user's, Conflict for a known id."""
+    find_user(connection, session.user_id)
+    if session.memory_profile_id:
+        find_profile(connection, session.user_id, session.memory_profile_id)
+    if session.conversation_id:
+        find_conversation(connection, session.conversation_id)
+    added = connection.execute(
+        insert(chat_sessions).values(rows.session_values(session)).on_conflict_do_nothing(index_elements=["id"])
+    )
+    if not added.rowcount:
+        raise Conflict
+    return session
+
+
+def append_messages(
+    connection: Connection, session_id: SessionId, messages: Sequence[ChatMessage], at: datetime, uncounted: int = 0
+) -> list[ChatMessage]:
+    """At the end of a session; `uncounted` messages are counted and not stored. Raises NotFound."""
+    table = chat_sessions
+    moved = connection.execute(
+        update(table)
+        .where(table.c.id == session_id)
+        .values(
+            last_seq=table.c.last_seq + len(messages),
+            message_count=table.c.message_count + len(messages) + uncounted,
+            updated_at=at,
+        )
+        .returning(table.c.last_seq)
+    ).first()
+    if moved is None:
+        raise NotFound
+    first = moved.last_seq - len(messages) + 1
+    stored = [replace(message, seq=first + index) for index, message in enumerate(messages)]
+    if stored:
+        connection.execute(chat_messages.insert(), [rows.message_values(message) for message in stored])
+    return stored
+
+
+def drop_messages(connection: Connection, *which: ColumnElement[bool]) -> int:
+    """Remove messages; their sessions' counts follow, and summaries go, for they may quote them."""
+    counts = select(chat_messages.c.session_id, func.count()).where(*which).group_by(chat_messages.c.session_id)
+    for session_id, gone in connection.execute(counts).all():
+        left = func.max(0, chat_sessions.c.message_count - gone)
+        emptied = {"message_count": left, "summary_until_seq": 0, **rows.sealed_values("summary", None)}
+        connection.execute(update(chat_sessions).where(chat_sessions.c.id == session_id).values(emptied))
+    return connection.execute(delete(chat_messages).where(*which)).rowcount
+
+
+def _unlearned() -> tuple[SQLCoreOperations[bool], ...]:
+    """`rules.is_unlearned` in SQL."""
+    table = chat_messages
+    return (
+        table.c.learned.is_(False),
+        table.c.role == Role.USER,
+        table.c.mode == PrivacyMode.NORMAL,
+        table.c.turn_id.is_not(None),
+    )

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Engine, make_url
+
+from adapters.stores import migrations
+from adapters.stores.sql.conversations import SqlConversations
+from adapters.stores.sql.engine import Transactions, sqlite_engine
+from adapters.stores.sql.erasure import SqlErasure
+from adapters.stores.sql.files import RunnerLock, prepare
+from adapters.stores.sql.links import SqlLinks
+from adapters.stores.sql.maintenance import SqlMaintenance
+from adapters.stores.sql.memories import SqlMemories
+from adapters.stores.sql.profiles import SqlProfiles
+from adapters.stores.sql.replies import SqlReplies
+from adapters.stores.sql.sessions import SqlSessions
+from adapters.stores.sql.turns import SqlTurns
+from adapters.stores.sql.users import SqlUsers
+from core.errors import ConfigurationError
+from core.ports.clock import Clock
+
+VACUUM_SHARE = 4
+"""One page in so many has to be free before the file is written anew; deleted bytes are overwritten anyway."""
+
+
+class SqlStore(
+    SqlUsers,
+    SqlProfiles,
+    SqlConversations,
+    SqlSessions,
+    SqlMemories,
+    SqlTurns,
+    SqlReplies,
+    SqlLinks,
+    SqlErasure,
+    SqlMaintenance,
+):
+    """The Store on SQLite: `SqlStore("sqlite:///folder/file.db", clock)`, then `await open()`.
+
+    `readers` is the number of threads that read beside the one that writes. Other processes may use the same file.
+
+    Raises ConfigurationError for a URL that names no SQLite file.
+    """
+
+    def __init__(self, url: str, clock: Clock, *, readers: int = 2) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+            raise ConfigurationError("DATABASE_URL: a SQLite URL has to name a file, as in sqlite:///folder/file.db")
+        self._url = url
+        self._path = Path(str(parsed.database))
+        self._lock = RunnerLock(self._path)
+        super().__init__(
+            clock,
+            Transactions(sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE"), 1, "writer"),
+            Transactions(sqlite_engine(parsed, connections=readers, begin="BEGIN"), readers, "reader"),
+        )
+
+    async def open(self) -> None:
+        """Make what is missing, bring the schema up to date.
+
+        Raises SchemaMismatch (the file stays as it is), StoreReadOnly, StoreFull, StoreUnavailable.
+        """
+        await self._writer.outside(self._prepare)
+
+    def _prepare(self, _engine: Engine) -> None:
+        prepare(self._path)
+        migrations.upgrade(self._url)
+
+    async def close(self) -> None:
+        await self.release_runner_lock()
+        await self._reader.close()
+        await self._writer.close()
+
+    async def take_runner_lock(self, owner: str) -> None:
+        """`owner` is not written anywhere: the lock is the process's."""
+        del owner
+        await self._writer.outside(lambda _: self._lock.take())
+
+    async def release_runner_lock(self) -> None:
+        self._lock.release()
+
+    async def compact(self) -> None:
+        """Give freed pages back when they are many, then empty the write-ahead log into the file.
+
+        Raises StoreUnavailable while another process reads or writes.
+        """
+        await self._writer.outside(_compact)
+
+
+def _compact(engine: Engine) -> None:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        if free * VACUUM_SHARE > pages:
+            connection.exec_driver_sql("VACUUM")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
