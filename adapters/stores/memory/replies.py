@@ -38,7 +38,7 @@ class MemoryReplies(Group):
             state=state,
             content=None if state is OutboxState.SENT else row.content,
             message_ids=row.message_ids if message_ids is None else message_ids,
-            next_attempt_at=next_attempt_at,
+            next_attempt_at=next_attempt_at or row.next_attempt_at,
             attempts=row.attempts + (state is OutboxState.SENDING),
             updated_at=self._clock.now(),
         )

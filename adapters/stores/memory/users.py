@@ -9,6 +9,7 @@ from core.errors import Conflict, NotFound
 from core.ports.store import UserPatch
 from core.types import (
     ChannelIdentity,
+    IdentityId,
     PlatformName,
     Usage,
     User,
@@ -74,21 +75,6 @@ class MemoryUsers(Group):
             identity = replace(identity, display_name=display_name)
         self._tables.identities[identity.id] = identity
         return identity, created
-
-    async def add_identity(
-        self, user_id: UserId, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
-    ) -> ChannelIdentity:
-        self._tables.user(user_id)
-        known = await self.find_identity(platform, workspace_id, external_id)
-        if known is not None and known.user_id != user_id:
-            raise Conflict
-        if known is None:
-            now = self._clock.now()
-            known = ChannelIdentity(
-                IdentityId(new_id()), user_id, platform, workspace_id, external_id, display_name, now
-            )
-            self._tables.identities[known.id] = known
-        return known
 
     async def add_identity(
         self, user_id: UserId, platform: PlatformName, workspace_id: str, external_id: str, display_name: str

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, or_, select, update
@@ -10,7 +11,7 @@ from adapters.stores.sql.engine import Group, insert, reads, writes
 from adapters.stores.sql.schema import inbox, notices, outbox
 from core.errors import NotFound
 from core.messages import OutboxRow
-from core.types import OutboxId, OutboxState, TurnId, TurnState
+from core.types import OutboxId, OutboxState, TurnId
 
 
 class SqlReplies(Group):
@@ -39,30 +40,35 @@ class SqlReplies(Group):
     ) -> None:
         values: rows.Values = {
             "state": state,
-            "next_attempt_at": next_attempt_at,
             "attempts": outbox.c.attempts + int(state is OutboxState.SENDING),
             "updated_at": self._clock.now(),
         }
         if message_ids is not None:
             values["message_ids"] = list(message_ids)
+        if next_attempt_at is not None:
+            values["next_attempt_at"] = next_attempt_at
         if state is OutboxState.SENT:
             values |= rows.sealed_values("content", None)
         written = connection.execute(update(outbox).where(outbox.c.id == outbox_id).values(values))
         if not written.rowcount:
             raise NotFound
 
-    @reads
-    def unsent_outbox(self, connection: Connection, now: datetime) -> list[OutboxRow]:
-        unsent = outbox.c.state.in_([OutboxState.READY, OutboxState.SENDING])
+    @writes
+    def unsent_outbox(self, connection: Connection, now: datetime, hold_until: datetime) -> list[OutboxRow]:
+        unsent = outbox.c.state.in_(sorted(rules.UNSENT_STATES))
         due = or_(outbox.c.next_attempt_at.is_(None), outbox.c.next_attempt_at <= now)
+        ended = inbox.c.state.not_in(sorted(rules.OPEN_STATES))
         found = connection.execute(
-            select(outbox, inbox.c.state.label("turn_state"))
+            select(outbox)
             .join(inbox, inbox.c.id == outbox.c.turn_id)
-            .where(unsent, due)
+            .where(unsent, due, ended)
             .order_by(outbox.c.created_at, inbox.c.ordinal)
+            .with_for_update(skip_locked=True)
         )
-        replies = [(TurnState(row.turn_state), rows.reply_of(row)) for row in found]
-        return [reply for state, reply in replies if rules.is_deliverable(state, reply, now)]
+        held = [replace(rows.reply_of(row), next_attempt_at=hold_until) for row in found]
+        ids = [reply.id for reply in held]
+        connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(next_attempt_at=hold_until))
+        return held
 
     @writes
     def record_notice(self, connection: Connection, key: str, at: datetime, not_after: datetime) -> bool:

@@ -298,7 +298,7 @@ def _stamp(row: AnyRow) -> Stamp:
     )
 
 
-_REPLY = ("id", "turn_id", "created_at", "updated_at", "attempts", "next_attempt_at")
+_REPLY = ("id", "turn_id", "session_id", "created_at", "updated_at", "attempts", "next_attempt_at")
 
 
 def reply_values(reply: OutboxRow) -> Values:

@@ -308,6 +308,7 @@ outbox = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("turn_id", Text, ForeignKey("inbox.id", ondelete="CASCADE"), nullable=False, unique=True),
+    _text("session_id"),
     _conversation(),
     _json("address"),
     _text("audience"),

@@ -90,6 +90,19 @@ class SqlTurns(Group):
         ]
 
     @reads
+    def running_turn(self, connection: Connection, conversation_id: ConversationId, lane: Lane) -> TurnId | None:
+        head = (inbox.c.state == TurnState.RUNNING, inbox.c.merged_into.is_(None), inbox.c.lane == lane)
+        turn_id: TurnId | None = connection.execute(
+            select(inbox.c.id).where(inbox.c.conversation_id == conversation_id, *head)
+        ).scalar()
+        return turn_id
+
+    @reads
+    def is_busy(self, connection: Connection, conversation_id: ConversationId) -> bool:
+        waiting = (inbox.c.conversation_id == conversation_id, inbox.c.lane == Lane.MAIN, _is_open())
+        return connection.execute(select(1).where(*waiting).limit(1)).first() is not None
+
+    @reads
     def get_turn(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> InboxRow:
         return _find(connection, user_id, turn_id)
 
@@ -109,7 +122,7 @@ class SqlTurns(Group):
         talk = (
             inbox.c.conversation_id == conversation_id,
             inbox.c.lane == Lane.MAIN,
-            inbox.c.mergeable.is_(True),
+            inbox.c.is_command.is_(False),
             inbox.c.merged_into.is_(None),
             inbox.c.author_id == user_id,
             inbox.c.state.in_(states),
@@ -146,7 +159,8 @@ class SqlTurns(Group):
         for record in _still_wanted(connection, batch):
             write_memories(connection, [record], move_on(connection, record.namespace))
         if batch.outbox_id:
-            reply = {**rows.sealed_values("content", batch.content), "updated_at": batch.at}
+            content = rows.sealed_values("content", batch.content) if batch.content else {}
+            reply = {**content, "next_attempt_at": batch.deliver_by, "updated_at": batch.at}
             written = connection.execute(update(outbox).where(outbox.c.id == batch.outbox_id).values(reply))
             if not written.rowcount:
                 raise NotFound

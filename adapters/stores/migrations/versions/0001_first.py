@@ -415,6 +415,7 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("turn_id", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("conversation_id", sa.Text(), nullable=False),
         sa.Column("address", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("audience", sa.Text(), nullable=False),
