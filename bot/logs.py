@@ -48,8 +48,8 @@ QUIET = (
 """Loggers held at WARNING whatever LOG_LEVEL is: below it they print bodies, texts and tokens."""
 
 _SECRET_SHAPES = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+|\b\d{6,12}:[\w-]{30,}|\b(?:sk|sb_secret|mc|m0)[-_][\w-]{12,}"
-    r"|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|(?i:\bbearer\s+)\S+"
+    r"xox[a-z]-[\w-]+|xapp-[\w-]+|\d{6,12}:[\w-]{30,}|\b(?:sk|sb_secret|mc|m0)[-_][\w-]{12,}"
+    r"|eyJ[\w-]+\.[\w-]+\.[\w-]*|\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|(?i:\bbearer\s+)\S+"
     r"|(?<=://)[^/\s@]+@|\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
 )
 MASK = "***"

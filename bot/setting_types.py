@@ -32,10 +32,12 @@ def variable(name: str, default: Any, description: str, **bounds: Any) -> Any:
 
 
 def parse_duration(value: object) -> object:
-    """`90s`, `15m`, `12h`, `30d` as a timedelta; everything else is left for pydantic to refuse."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    """`90s`, `15m`, `12h`, `30d` as a timedelta. Raises ValueError for other text."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
     if match is None:
-        return "not a duration" if isinstance(value, str) else value
+        raise ValueError
     return timedelta(seconds=float(match[1]) * _UNITS[match[2].lower()])
 
 
