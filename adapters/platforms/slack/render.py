@@ -1,0 +1,88 @@
+"""A reply as Slack messages: Block Kit with the text as Markdown, buttons and a small last line.
+
+Limits: https://docs.slack.dev/reference/block-kit/blocks/markdown-block and …/block-elements/button-element
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.platforms.slack.config import CAPABILITIES
+from core.messages import Button, Reply
+from core.text import split_text
+
+BUTTON_VALUE = 2_000
+BUTTON_LABEL = 75
+BUTTONS_A_ROW = 25
+FALLBACK = 3_000
+"""Characters of the plain `text` beside the blocks: what notifications and screen readers use."""
+
+ACTION = "memorychat"
+_MENTION = re.compile(r"<(?=[@!#])")
+DUPLICATE = "(may be a duplicate)"
+
+Block = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One Slack message. `extras` are the blocks after its text."""
+
+    markdown: str
+    extras: tuple[Block, ...] = ()
+    footer: str = ""
+
+    @property
+    def blocks(self) -> list[Block]:
+        text: list[Block] = [{"type": "markdown", "text": self.markdown}] if self.markdown else []
+        return [*text, *self.extras]
+
+    @property
+    def fallback(self) -> str:
+        shown = self.markdown if len(self.markdown) <= FALLBACK else self.markdown[: FALLBACK - 1] + "…"
+        return "\n".join(part for part in (shown, self.footer) if part) or " "
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The arguments that every posting method takes."""
+        return {"text": self.fallback, "blocks": self.blocks}
+
+
+def render_reply(reply: Reply) -> list[Rendered]:
+    """The messages of a reply, in order: at least one. Buttons and the small last line are under the last one."""
+    parts = split_markdown(reply.text) or [""]
+    footer = " ".join(part for part in (reply.badge, DUPLICATE if reply.maybe_duplicate else "") if part)
+    last = Rendered(parts[-1], (*_rows(reply.buttons), *_context(footer)), footer)
+    return [*(Rendered(part) for part in parts[:-1]), last]
+
+
+def split_markdown(text: str) -> list[str]:
+    """Canonical Markdown as Slack's, in pieces that fit a message. What Slack would take for a mention is escaped, so
+    that no reply ever pings anybody."""
+    return split_text(_MENTION.sub("&lt;", text), CAPABILITIES.max_characters)
+
+
+def _rows(buttons: tuple[Button, ...]) -> list[Block]:
+    elements = [_button(index, button) for index, button in enumerate(buttons)]
+    starts = range(0, len(elements), BUTTONS_A_ROW)
+    return [{"type": "actions", "elements": elements[at : at + BUTTONS_A_ROW]} for at in starts]
+
+
+def _button(index: int, button: Button) -> Block:
+    element: Block = {
+        "type": "button",
+        "action_id": f"{ACTION}:{index}",
+        "text": {"type": "plain_text", "text": _cut(button.label, BUTTON_LABEL), "emoji": True},
+        "value": button.command[:BUTTON_VALUE],
+    }
+    return {**element, "style": "danger"} if button.danger else element
+
+
+def _cut(text: str, size: int) -> str:
+    return text if len(text) <= size else text[: size - 1] + "…"
+
+
+def _context(footer: str) -> list[Block]:
+    return [{"type": "context", "elements": [{"type": "mrkdwn", "text": footer}]}] if footer else []
