@@ -60,10 +60,12 @@ class QdrantIndex:
         ids = list(generations)
         if not self._shared:
             with _mapped():
-                self._opened().delete_collection(str(namespace))
-                self._create(str(namespace))
+                self._opened().delete_collection(self._collection(namespace))
+                self._create(self._collection(namespace))
                 if ids:
-                    self._opened().upload_collection(str(namespace), vectors=vectors, ids=list(map(str, ids)))
+                    self._opened().upload_collection(
+                        self._collection(namespace), vectors=vectors, ids=list(map(str, ids))
+                    )
             return
         known = self._server_generations(namespace)
         self.remove(namespace, [memory_id for memory_id in known if memory_id not in generations])
@@ -98,7 +100,7 @@ class QdrantIndex:
         """Give the namespace's memory back; a server keeps it."""
         if not self._shared:
             with _mapped():
-                self._opened().delete_collection(str(namespace))
+                self._opened().delete_collection(self._collection(namespace))
 
     def erase(self, namespace: MemoryNamespace) -> None:
         if self._shared:
@@ -169,7 +171,7 @@ class QdrantIndex:
         (client or self._opened()).create_collection(name, vectors_config=vectors)
 
     def _collection(self, namespace: MemoryNamespace) -> str:
-        return self._shared or str(namespace)
+        return self._shared or str(namespace).replace(":", "_")
 
     def _filter(self, namespace: MemoryNamespace) -> qdrant.Filter:
         from qdrant_client import models

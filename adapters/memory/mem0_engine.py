@@ -17,9 +17,16 @@ os.environ["MEM0_TELEMETRY"] = "False"
 # mem0 makes its folder at import: an own one that is gone a moment later, never one in the home folder.
 with tempfile.TemporaryDirectory(prefix="mem0-") as _folder:
     os.environ["MEM0_DIR"] = _folder
+    import httpx
+    from mem0.client.main import AsyncMemoryClient
     from mem0.configs.base import MemoryConfig
+    from mem0.exceptions import MemoryError as PlatformError
+    from mem0.exceptions import MemoryNotFoundError
     from mem0.memory.main import AsyncMemory
     from mem0.utils import spacy_models
+
+PLATFORM_ERROR = PlatformError
+MEMORY_NOT_FOUND = MemoryNotFoundError
 
 logging.getLogger("mem0").setLevel(logging.CRITICAL + 1)
 spacy_models._load_failed_full = spacy_models._load_failed_lemma = True
@@ -68,3 +75,8 @@ class Engine(AsyncMemory):  # type: ignore[misc]  # mem0 ships no types
     async def add_texts(self, user_id: str, texts: Sequence[str]) -> None:
         """Store texts as they stand."""
         await self.add([{"role": "user", "content": text} for text in texts], user_id=user_id, infer=False)
+
+
+def hosted_client(api_key: str, host: str | None, timeout: float) -> AsyncMemoryClient:
+    """A client of mem0's platform. Blocks: its constructor asks the platform about the key."""
+    return AsyncMemoryClient(api_key=api_key, host=host, client=httpx.AsyncClient(timeout=timeout))

@@ -22,6 +22,7 @@ from core.locks import KeyedLocks
 from core.ports import Clock, LanguageModel, LearnableTurn, LearningOutcome, MemoryOrigin, Store
 from core.ports.store import LearnBatch
 from core.sealing import Sealer, namespace_scope
+from core.text import clean_text, is_blank
 from core.types import (
     Memory,
     MemoryId,
@@ -98,7 +99,7 @@ class Mem0Memory:
         return str(MemoryNamespace(user_id, ProfileId(profile_id)))
 
     async def prepare_memory(self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin) -> MemoryRecord | None:
-        kept = recent_memory(text)
+        kept = recent_memory(clean_text(text))
         if not kept or same_text(await self._namespaces.fresh(namespace), kept):
             return None
         vector = (await self._embedder.embed([kept]))[0]
@@ -114,8 +115,7 @@ class Mem0Memory:
         state: MemoryState = MemoryState.LEARNED,
         metadata: Metadata | None = None,
     ) -> Memory:
-        if not text.strip():
-            raise EmptyMessage
+        text = _usable(text)
         async with self._writing.holding(namespace):
             opened = await self._namespaces.fresh(namespace)
             same = same_text(opened, text)
@@ -158,8 +158,7 @@ class Mem0Memory:
         return await self._namespaces.search(namespaces, query, vector, limit, floor=floor)
 
     async def update_memory(self, namespace: MemoryNamespace, memory_id: MemoryId, text: str) -> Memory:
-        if not text.strip():
-            raise EmptyMessage
+        text = _usable(text)
         async with self._writing.holding(namespace):
             state = await self._store.get_namespace_state(namespace)
             record = await self._record(namespace, memory_id)
@@ -283,6 +282,14 @@ class Mem0Memory:
             except (NotFound, KeyMissing, ErasedMeanwhile):
                 return False
         return True
+
+
+def _usable(text: str) -> str:
+    """The text without what no store or model takes. Raises EmptyMessage."""
+    text = clean_text(text)
+    if is_blank(text):
+        raise EmptyMessage
+    return text
 
 
 def _with_language(origin: MemoryOrigin, text: str) -> MemoryOrigin:
