@@ -27,7 +27,7 @@ MOST_QUOTED = 3
 LONGEST_QUOTE = 600
 """Characters of one quotation."""
 
-_WORD_PIECE = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+")
+_WORD_PIECE = re.compile(r"\s*\S+|\s+$")
 _STEM = 5
 """Two words are taken as one when they share that many first letters, or all letters of the shorter one but for two."""
 
@@ -48,9 +48,9 @@ class OfflineLanguageModel:
         messages: Sequence[ModelMessage],
         context: PromptContext | None = None,
         *,
-        temperature: float | None = None,  # noqa: ARG002 - the port's; nothing here is drawn by lot
-        max_tokens: int | None = None,  # noqa: ARG002 - the port's; answers are short
-        private: bool = False,  # noqa: ARG002 - the port's; nothing leaves the process
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
         response_schema: Metadata | None = None,
     ) -> Answer:
         """Raises ModelRejected for a structured answer: there is nothing here that could extract or summarise."""

@@ -19,7 +19,6 @@ from adapters.llm.tokens import TokenCounter
 from core import prompts
 from core.errors import (
     MalformedAnswer,
-    ModelError,
     ModelRateLimited,
     ModelRejected,
     ModelUnavailable,

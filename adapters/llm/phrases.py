@@ -8,7 +8,8 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """`*_said` and `was_noted` take `{date}` and `{text}`, `they_said` also `{name}`; `date` takes day, month, year."""
+    """`*_said` and `was_noted` take `{date}` and `{text}`, `they_said` also `{name}`; `date` takes day,
+    month and year; `months` are twelve words."""
 
     hello: str
     noted: str
@@ -21,13 +22,13 @@ class Phrases:
     was_noted: str
     nearest: str
     date: str
-    months: tuple[str, ...]
+    months: str
 
     def day(self, moment: datetime) -> str:
-        return self.date.format(day=moment.day, month=self.months[moment.month - 1], year=moment.year)
+        return self.date.format(day=moment.day, month=self.months.split()[moment.month - 1], year=moment.year)
 
 
-_NUMBERS = tuple(str(number) for number in range(1, 13))
+_NUMBERS = " ".join(str(number) for number in range(1, 13))
 
 _PHRASES: dict[str, Phrases] = {
     "en": Phrases(
@@ -42,7 +43,7 @@ _PHRASES: dict[str, Phrases] = {
         was_noted="Noted on {date}: “{text}”",
         nearest="The nearest that I have noted:",
         date="{day} {month} {year}",
-        months=tuple("January February March April May June July August September October November December".split()),
+        months="January February March April May June July August September October November December",
     ),
     "de": Phrases(
         hello="Hallo! Ich laufe ohne Sprachmodell: Ich notiere, was du mir sagst, und zitiere es, wenn du fragst.",
@@ -56,7 +57,7 @@ _PHRASES: dict[str, Phrases] = {
         was_noted="Notiert am {date}: „{text}“",
         nearest="Am nächsten kommt, was ich notiert habe:",
         date="{day}. {month} {year}",
-        months=tuple("Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()),
+        months="Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
     ),
     "es": Phrases(
         hello="¡Hola! Funciono sin modelo de lenguaje: anoto lo que me cuentas y lo cito cuando preguntas.",
@@ -70,9 +71,7 @@ _PHRASES: dict[str, Phrases] = {
         was_noted="Anotado el {date}: «{text}»",
         nearest="Lo más parecido que tengo anotado:",
         date="{day} de {month} de {year}",
-        months=tuple(
-            "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
-        ),
+        months="enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
     ),
     "fr": Phrases(
         hello="Bonjour ! Je fonctionne sans modèle de langue : je note ce que vous me dites et je le cite sur demande.",
@@ -86,7 +85,7 @@ _PHRASES: dict[str, Phrases] = {
         was_noted="Noté le {date} : « {text} »",
         nearest="Ce que j'ai noté de plus proche :",
         date="{day} {month} {year}",
-        months=tuple("janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()),
+        months="janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
     ),
     "ru": Phrases(
         hello="Здравствуйте! Я работаю без языковой модели: записываю то, что вы говорите, и цитирую по вопросу.",
@@ -100,7 +99,7 @@ _PHRASES: dict[str, Phrases] = {
         was_noted="Записано {date}: «{text}»",
         nearest="Самое близкое из записанного:",
         date="{day} {month} {year} г.",
-        months=tuple("января февраля марта апреля мая июня июля августа сентября октября ноября декабря".split()),
+        months="января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
     ),
     "zh": Phrases(
         hello="你好！我没有语言模型：我会记下你告诉我的话，并在你提问时引用。",
@@ -118,11 +117,13 @@ _PHRASES: dict[str, Phrases] = {
     ),
 }
 
-GREETINGS = frozenset(
-    "hello hi hey hiya howdy thanks thank you thx bye goodbye ok okay good morning evening night afternoon there cheers "
-    "hallo moin servus danke schön tschüss guten tag morgen abend hola buenos buenas días tardes noches gracias adiós "
-    "bonjour bonsoir salut merci beaucoup привет здравствуйте спасибо пока ciao olá obrigado 你好 您好 谢谢 再见".split()
-)
+_GREETINGS = """
+    hello hi hey hiya howdy thanks thank you thx bye goodbye ok okay good morning evening night afternoon
+    there cheers hallo moin servus danke schön tschüss guten tag morgen abend hola buenos buenas días tardes
+    noches gracias adiós bonjour bonsoir salut merci beaucoup привет здравствуйте спасибо пока ciao olá
+    obrigado 你好 您好 谢谢 再见
+"""
+GREETINGS = frozenset(_GREETINGS.split())
 
 
 def phrases(language: str) -> Phrases:
