@@ -77,7 +77,7 @@ class TelegramAdapter:
             await self._begin()
         except TelegramError as error:
             log.warning("Telegram cannot be reached yet: %s", type(error).__name__)
-            self._spawn(keep_connecting(self._begin))
+            self._spawn(keep_connecting(self._begin, self._config.retry_pause))
 
     async def stop(self) -> None:
         await self._end_background()

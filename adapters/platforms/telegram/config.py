@@ -55,7 +55,8 @@ class Pace:
 @dataclass(frozen=True, slots=True)
 class TelegramConfig:
     """`base_url` and `base_file_url` as the SDK wants them: the token is appended. With `webhook_url` Telegram pushes
-    there (and `webhook_secret` must be set), without it the adapter polls. Time-outs in seconds."""
+    there (and `webhook_secret` must be set), without it the adapter polls. Times in seconds; pauses
+    after failures begin with `retry_pause` and double."""
 
     token: str = field(repr=False)
     base_url: str = "https://api.telegram.org/bot"
@@ -66,3 +67,4 @@ class TelegramConfig:
     pace: Pace = Pace()
     poll_timeout: int = 30
     request_timeout: float = 20.0
+    retry_pause: float = 0.5

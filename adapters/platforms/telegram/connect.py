@@ -17,7 +17,6 @@ from core.errors import ConfigurationError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 
 
@@ -58,14 +57,14 @@ async def listen_by_polling(
         await bot.delete_webhook()
     except TelegramError as error:
         log.info("an earlier webhook was not removed: %s", type(error).__name__)
-    poller = Poller(bot.raw_updates, take_or_wait, config.poll_timeout)
+    poller = Poller(bot.raw_updates, take_or_wait, config.poll_timeout, config.retry_pause)
     poller.start()
     return poller
 
 
-async def keep_connecting(begin: Callable[[], Awaitable[None]]) -> None:
+async def keep_connecting(begin: Callable[[], Awaitable[None]], first_pause: float) -> None:
     """Call `begin` with growing pauses until it succeeds or the settings turn out wrong."""
-    pause = FIRST_PAUSE
+    pause = first_pause
     while True:
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

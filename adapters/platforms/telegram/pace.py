@@ -29,7 +29,7 @@ class Window:
 
     def spare_at(self, now: float) -> float:
         """When less than half will be used, so that what can be left out does not crowd out what cannot."""
-        keep = (self._times.maxlen or 0) // 2 + 1
+        keep = ((self._times.maxlen or 0) + 1) // 2
         return max(now, self._times[-keep] + self._seconds) if len(self._times) >= keep else now
 
     def is_idle(self, now: float) -> bool:

@@ -27,7 +27,6 @@ Fetch = Callable[[int, int, int], Awaitable[list[dict[str, Any]]]]
 Take = Callable[[Update], Awaitable[None]]
 """Returns once the update is stored or of no interest."""
 
-FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 60.0
 CONFIRM_SECONDS = 2.0
 POISON_TRIES = 5
@@ -35,7 +34,7 @@ POISON_TRIES = 5
 
 
 class Poller:
-    def __init__(self, fetch: Fetch, take: Take, timeout: int, first_pause: float = FIRST_PAUSE) -> None:
+    def __init__(self, fetch: Fetch, take: Take, timeout: int, first_pause: float) -> None:
         self._fetch = fetch
         self._take = take
         self._timeout = timeout

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity
-from telegramify_markdown import RenderConfig, convert, split_entities
+from telegramify_markdown import RenderConfig, convert
 
 from adapters.platforms.telegram.config import CAPABILITIES
 from core.messages import Button, Reply
@@ -44,11 +44,53 @@ def render(reply: Reply) -> list[Part]:
 
 def render_text(markdown: str) -> list[Part]:
     """Canonical Markdown as messages of at most 4,096 UTF-16 units each."""
-    text, entities = convert(markdown, config=_CONFIG)
-    return [
-        Part(piece, tuple(MessageEntity(**entity.to_dict()) for entity in kept))
-        for piece, kept in split_entities(text, entities, CAPABILITIES.max_characters)
-    ]
+    text, marks = convert(markdown, config=_CONFIG)
+    if not text.strip():
+        return []
+    entities = [MessageEntity(**mark.to_dict()) for mark in marks]
+    return _split(_to_units(text), entities, CAPABILITIES.max_characters)
+
+
+def _split(units: str, entities: Sequence[MessageEntity], limit: int) -> list[Part]:
+    """At the end of a paragraph, line, sentence or word; what spans the cut looks the same on both sides."""
+    parts, start = [], 0
+    while start < len(units):
+        end = len(units) if len(units) - start <= limit else _cut(units, start, limit)
+        piece = units[start:end]
+        left = start + len(piece) - len(piece.lstrip("\n"))
+        right = start + len(piece.rstrip())
+        if left < right:
+            parts.append(Part(_from_units(units[left:right]), _clipped(entities, left, right)))
+        start = end
+    return parts
+
+
+def _cut(units: str, start: int, limit: int) -> int:
+    for end_of in ("\n\n", "\n", ". ", " "):
+        found = units.rfind(end_of, start + limit // 2, start + limit)
+        if found >= 0:
+            return found + len(end_of)
+    return start + limit - ("\ud800" <= units[start + limit - 1] <= "\udbff")
+
+
+def _clipped(entities: Sequence[MessageEntity], left: int, right: int) -> tuple[MessageEntity, ...]:
+    kept = []
+    for entity in entities:
+        begin, end = max(entity.offset, left), min(entity.offset + entity.length, right)
+        if begin < end:
+            kept.append(MessageEntity(**(entity.to_dict() | {"offset": begin - left, "length": end - begin})))
+    return tuple(kept)
+
+
+def _to_units(text: str) -> str:
+    """One character per UTF-16 unit, which is what Telegram counts."""
+    if text.isascii():
+        return text
+    return "".join(map(chr, memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H")))
+
+
+def _from_units(units: str) -> str:
+    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def keyboard_of(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:

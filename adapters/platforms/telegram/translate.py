@@ -212,16 +212,18 @@ def _mentions(entity: Mapping[str, object], text: str, me: BotSelf) -> bool:
 
 
 def without_mention(text: str, entities: Sequence[Mapping[str, object]], me: BotSelf) -> str:
-    """The text without the bot's name: mentions go, of `/help@bot` the command stays."""
+    """The text without the bot's name (`@bot, hello` → `hello`); of `/help@bot` the command stays."""
+    mentions = sorted((item for item in entities if _mentions(item, text, me)), key=_bounds, reverse=True)
     units = text.encode("utf-16-le", "surrogatepass")
-    for entity in sorted(entities, key=lambda item: number_of(item, "offset"), reverse=True):
-        if _mentions(entity, text, me):
-            start, end = _bounds(entity)
-            kept = b""
-            if text_of(entity, "type") == "bot_command":
-                kept = _slice(text, entity).partition("@")[0].encode("utf-16-le", "surrogatepass")
-            units = _close(units[: 2 * start] + kept, units[2 * end :])
-    return units.decode("utf-16-le", "surrogatepass").strip()
+    kept = b""
+    for entity in mentions:
+        start, end = _bounds(entity)
+        command = _slice(text, entity).partition("@")[0] if text_of(entity, "type") == "bot_command" else ""
+        kept = command.encode("utf-16-le", "surrogatepass")
+        units = _close(units[: 2 * start] + kept, units[2 * end :])
+    left = units.decode("utf-16-le", "surrogatepass").strip()
+    opened_with_name = mentions and _bounds(mentions[-1])[0] == 0 and not kept
+    return left.lstrip(" ,:;") if opened_with_name else left
 
 
 _BLANK = " ".encode("utf-16-le")
