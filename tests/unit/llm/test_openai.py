@@ -425,22 +425,22 @@ async def test_a_server_without_schemas_is_told_in_words() -> None:
 
 async def test_llmock_finds_nothing_to_complain_about(llmock: LLMock) -> None:
     speaker = model(llmock.base_url(), backoff=0.05)
+    numbers = iter(range(100))
+
+    def asked() -> list[ModelMessage]:  # llmock takes requests of the same body for tries of one call
+        return [ModelMessage(Role.USER, f"question {next(numbers)}")]
+
     llmock.rate_limit(retry_after=0.2)
-    assert (await collect(speaker))[0]
+    assert (await collect(speaker, asked()))[0]
     llmock.fail(503)
-    assert (await speaker.generate_response(HI)).text
-    llmock.truncate(after_chunks=2)
-    with pytest.raises(ModelInterrupted):
-        await collect(speaker)
-    llmock.corrupt(after_chunks=2)
-    with pytest.raises(ModelInterrupted):
-        await collect(speaker)
-    llmock.disconnect(after_chunks=2)
-    with pytest.raises(ModelInterrupted):
-        await collect(speaker)
+    assert (await speaker.generate_response(asked())).text
+    for breaks in (llmock.truncate, llmock.corrupt, llmock.disconnect):
+        breaks(after_chunks=2)
+        with pytest.raises(ModelInterrupted):
+            await collect(speaker, asked())
     llmock.fail(401)
     with pytest.raises(ModelAuthError):
-        await speaker.generate_response(HI)
+        await speaker.generate_response(asked())
     await speaker.close()
     findings = {finding.code for finding in llmock.verdict().findings}
     assert not findings & {"retry_after_ignored", "retried_non_retryable", "retry_storm", "no_backoff"}
