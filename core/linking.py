@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.errors import BadArgument, Conflict, KeyMissing, LimitReached, MemoryChatError, StaleMember
+from core.learning import text_key
 from core.pages import pages
 from core.ports import Clock, Store
 from core.ports.store import LinkOffer, MergeBatch
@@ -188,10 +189,10 @@ class AccountLinking:
 
     async def _moved(self, source: MemoryNamespace, goal: MemoryNamespace, *, fold: bool) -> list[MemoryRecord]:
         """The records of a namespace, sealed for another; with `fold` without those that the goal holds already."""
-        known = {_text_key(text) for _, text in await self._opened(goal)} if fold else set()
+        known = {text_key(text) for _, text in await self._opened(goal)} if fold else set()
         moved = []
         for record, text in await self._opened(source):
-            if _text_key(text) in known:
+            if text_key(text) in known:
                 continue
             scope = namespace_scope(goal)
             vector = None
@@ -235,10 +236,6 @@ def _free_names(profiles: list[MemoryProfile], taken: list[MemoryProfile]) -> li
         keys.add(name_key(name))
         named.append((profile, name))
     return named
-
-
-def _text_key(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def _locked() -> LimitReached:

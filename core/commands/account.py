@@ -132,7 +132,7 @@ COMMANDS = (
     Command(
         "erase",
         "Erase everything I hold about you",
-        (Argument("words", f"`{ERASE_WORDS}` does it without a question", rest=True),),
+        (Argument("words", f"`{ERASE_WORDS}` does it without a question", rest=True, form=ERASE_WORDS),),
         private=True,
         handler=erase,
         destructive=True,

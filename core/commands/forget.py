@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.commands.confirm import ask, split_place
 from core.commands.format import memories
@@ -167,16 +168,11 @@ async def _offer(context: CommandContext, query: str) -> CommandReply:
     entries = [scope.entry(memory) for memory in found]
     await remember_listing(context, entries)
     lines, buttons = numbered(context, found)
-    if len(found) == 1:
-        return CommandReply(f"Shall I forget this? Press the button or write `/forget 1`.\n\n{lines}", buttons)
-    question = await ask(
-        context,
-        f"Which of these? Press a button or write `/forget NUMBER`; `yes` forgets all {len(found)}.\n\n{lines}",
-        f"Forget all {len(found)}",
-        FORGET_THESE,
-        {"entries": [entry.dump() for entry in entries]},
-    )
-    return CommandReply(question.text, buttons + question.buttons)
+    head = "Forget this?" if len(found) == 1 else f"Which of these? `/forget NUMBER` takes one, `yes` all {len(found)}."
+    label = "Forget it" if len(found) == 1 else f"Forget all {len(found)}"
+    payload = {"entries": [entry.dump() for entry in entries]}
+    question = await ask(context, f"{head}\n\n{lines}", label, FORGET_THESE, payload)
+    return replace(question, buttons=(buttons if len(found) > 1 else ()) + question.buttons)
 
 
 async def forget_these_confirmed(context: CommandContext, payload: Metadata) -> CommandReply:
@@ -188,7 +184,7 @@ COMMANDS = (
     Command(
         "forget",
         "Forget one memory, the last ones, those about something, or all",
-        (Argument("what", "a number of `/memories`, `last`, `all`, or words", rest=True),),
+        (Argument("what", "a number of `/memories`, `last`, `all`, or words", rest=True, form="N|last|all|WORDS"),),
         private=True,
         handler=forget,
         destructive=True,

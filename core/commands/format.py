@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MAX_QUOTE = 300
 
-_SPECIAL = re.compile(r"([\\`*_\[\]()<>#|~!])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<|~&])")
 
 
 def plain(text: str) -> str:

@@ -6,8 +6,9 @@ from core.commands.format import memories
 from core.commands.listing import numbered, remember_listing
 from core.commands.model import Argument, Arguments, Command, CommandContext, CommandReply
 from core.commands.scope import Scope, matches, scope_of, visible
-from core.errors import Conflict
+from core.errors import BadArgument, Conflict
 from core.ports import MemoryOrigin
+from core.secrecy import holds_secret
 from core.types import MemoryState, PrivacyMode
 
 PAGE_SIZE = 10
@@ -55,6 +56,11 @@ async def remember(context: CommandContext, arguments: Arguments) -> CommandRepl
         mode = "incognito" if stamp.mode is PrivacyMode.INCOGNITO else "paused"
         way = "/incognito off" if stamp.mode is PrivacyMode.INCOGNITO else "/resume"
         raise Conflict(user_message=f"I learn nothing while you are {mode}, also not on request. `{way}` changes that.")
+    if holds_secret(arguments["text"]):
+        raise BadArgument(
+            user_message="That looks like a password, a code, a key or a card number. I never keep those, also not on "
+            "request."
+        )
     origin = MemoryOrigin(
         said_at=context.turn.sent_at,
         author_id=context.user.id,
@@ -71,7 +77,7 @@ COMMANDS = (
     Command(
         "memories",
         "Show what I remember",
-        (Argument("query", "a page number, or words to search for", rest=True),),
+        (Argument("query", "a page number, or words to search for", rest=True, form="PAGE|WORDS"),),
         private=True,
         while_running=True,
         handler=show,

@@ -19,7 +19,8 @@ Arguments = Mapping[str, str]
 @dataclass(frozen=True, slots=True)
 class Argument:
     """`rest` takes the rest of the line as it stands. `completes` says what to offer: `profile`, `timezone`,
-    `command`."""
+    `command`. `form` is how the usage shows it, where the name alone would tell too little.
+    """
 
     name: str
     help: str
@@ -27,6 +28,7 @@ class Argument:
     required: bool = False
     rest: bool = False
     completes: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +134,6 @@ class Command:
 
 
 def _shown(argument: Argument) -> str:
-    inner = "|".join(argument.choices) or (argument.name.upper() if argument.rest else argument.name)
+    name = argument.name.upper() if argument.rest else argument.name
+    inner = argument.form or "|".join(argument.choices) or name
     return inner if argument.required else f"[{inner}]"

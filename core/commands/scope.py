@@ -35,12 +35,15 @@ class Scope:
         return Entry(memory.namespace, memory.id, managed=self.author is None)
 
 
+def is_manager(context: CommandContext) -> bool:
+    return context.role == RoomRole.MANAGER
+
+
 async def scope_of(context: CommandContext) -> Scope:
     space_id = context.conversation.space_id
     if context.conversation.kind is ConversationKind.SHARED and space_id is not None:
         profile = await context.store.get_default_memory_profile(space_id)
-        manages = context.role is RoomRole.MANAGER
-        return Scope(profile.namespace, "this room", None if manages else context.user.id)
+        return Scope(profile.namespace, "this room", None if is_manager(context) else context.user.id)
     profile = await context.store.get_memory_profile(context.user.id, context.turn.stamp.profile_id)
     return Scope(profile.namespace, f"your profile **{plain(profile.name)}**")
 
@@ -71,5 +74,5 @@ async def may_forget(context: CommandContext, entry: Entry) -> bool:
         return False
     # In a direct chat a button of the room's list is all there is to tell a manager by; it lives for an hour.
     in_room = context.conversation.kind is ConversationKind.SHARED
-    manages = context.role is RoomRole.MANAGER if in_room else entry.managed
+    manages = is_manager(context) if in_room else entry.managed
     return memory.author_id == context.user.id or (entry.managed and manages)

@@ -8,9 +8,9 @@ from core.commands.forget import ENDED
 from core.commands.format import day, memories, quoted
 from core.commands.listing import Entry, forget_button, line, remember_listing
 from core.commands.model import Arguments, Command, CommandContext, CommandReply
-from core.commands.scope import may_forget
+from core.commands.scope import is_manager, may_forget
 from core.errors import KeyMissing, NotFound
-from core.messages import Button, InboxRow, RoomRole
+from core.messages import Button, InboxRow
 from core.sealing import session_scope
 from core.types import Memory, MemoryId, MemoryNamespace, PrivacyMode, Role
 
@@ -43,7 +43,7 @@ async def why(context: CommandContext, arguments: Arguments) -> CommandReply:
 
 def _why_entry(context: CommandContext, memory: Memory) -> Entry:
     of_room = memory.namespace.user_id == context.conversation.space_id
-    return Entry(memory.namespace, memory.id, managed=of_room and context.role is RoomRole.MANAGER)
+    return Entry(memory.namespace, memory.id, managed=of_room and is_manager(context))
 
 
 async def _source(context: CommandContext, memory: Memory) -> str:

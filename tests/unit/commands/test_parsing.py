@@ -175,9 +175,8 @@ def test_no_answer_to_a_question(text: str) -> None:
 def test_any_text_is_talk_or_a_command_or_a_clear_refusal(text: str) -> None:
     try:
         found = REGISTRY.parse(text)
-    except InputError as error:
+    except InputError:
         assert text.strip().startswith("/")
-        assert error.user_message
     else:
         assert found is None or found.command in leaves()
 
@@ -213,7 +212,8 @@ def test_names_fit_every_platform() -> None:
     names = [command.name for command in REGISTRY.commands]
     assert len(names) == len(set(names)) <= 100
     for command in (*REGISTRY.commands, *leaves()):
-        assert set(command.name) <= set(string.ascii_lowercase) and len(command.name) <= 32
+        assert set(command.name) <= set(string.ascii_lowercase)
+        assert len(command.name) <= 32
         assert 0 < len(command.summary) <= 100
         assert len(command.subcommands) <= 25
         for argument in command.arguments:
