@@ -186,8 +186,8 @@ def test_settings_that_go_together_are_taken() -> None:
         }
     )
     assert list(settings.platforms) == ["slack", "telegram"]
-    assert settings.access_policy_of(settings.slack) == ("open", {"U1", "U2", "U3"})
-    assert settings.access_policy_of(settings.telegram) == ("pairing", {"U3"})
+    assert settings.access_policy_of(settings.slack) == ("open", frozenset({"U1", "U2", "U3"}))
+    assert settings.access_policy_of(settings.telegram) == ("pairing", frozenset({"U3"}))
     assert settings.on_postgres
     assert settings.database_address == "postgresql://u:p@h/d"
     assert {SECRET, "s" * 32, "1:t"} <= set(settings.secrets())
