@@ -7,7 +7,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadArgument
@@ -92,6 +92,7 @@ def test_the_model_is_told_when_nothing_is_kept() -> None:
 # --- quotations
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, ANY_TEXT)
 def test_no_memory_can_leave_its_line(text: str, author: str) -> None:
     block = format_memory_context([recalled(text, author=author), recalled("second")])
@@ -128,6 +129,7 @@ def test_a_speaker_cannot_be_imitated_by_a_name() -> None:
 # --- budgets
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(min_value=1, max_value=200), max_size=12), st.integers(min_value=0, max_value=1500))
 def test_memories_fit_their_budget_best_first(sizes: list[int], budget: int) -> None:
     memories = [recalled("x" * size) for size in sizes]
@@ -141,6 +143,7 @@ def test_a_long_memory_does_not_shut_out_the_next() -> None:
     assert fit_memories([long, short], 100, by_characters) == (short,)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([Role.USER, Role.ASSISTANT]), st.integers(0, 50)), max_size=15),
     st.integers(min_value=0, max_value=400),

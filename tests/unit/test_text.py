@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.text import clean_text, content_words, detect_language, is_blank, is_question, shorten, split_text
@@ -29,6 +29,7 @@ def without_blanks(text: str) -> str:
 # --- cleaning
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_clean_text_can_always_be_stored_and_is_idempotent(text: str) -> None:
     cleaned = clean_text(text)
@@ -37,6 +38,7 @@ def test_clean_text_can_always_be_stored_and_is_idempotent(text: str) -> None:
     assert not [ch for ch in cleaned if unicodedata.category(ch) == "Cc" and ch not in "\n\t"]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("abc äöü שלום привет 你好 👨‍👩‍👧 🇩🇪 é\n\t"), max_size=80))
 def test_ordinary_text_passes_unchanged(text: str) -> None:
     assert clean_text(text) == text
@@ -156,6 +158,7 @@ def test_languages_by_script_words_and_letters(text: str, language: str) -> None
     assert detect_language(text) == language
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_no_text_breaks_the_heuristics(text: str) -> None:
     assert is_question(text) in (True, False)
@@ -173,6 +176,7 @@ def test_content_words_say_something() -> None:
 # --- shortening and splitting
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, st.integers(min_value=0, max_value=60))
 def test_shorten_keeps_to_its_length_and_to_one_line(text: str, n: int) -> None:
     short = shorten(text, n)
@@ -187,6 +191,7 @@ def test_shorten_cuts_at_a_word_and_never_within_a_sign() -> None:
     assert shorten("ab " + FAMILY, 6) == "ab…"
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, st.integers(min_value=4, max_value=90), st.sampled_from([len, utf16, utf8]))
 @example("a" * 50, 7, len)
 @example("`" * 30, 9, len)
@@ -205,6 +210,7 @@ CODE = st.lists(st.text("xyz =()_", min_size=1, max_size=30), max_size=20).map(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(WORDS, CODE), max_size=12), st.integers(min_value=40, max_value=200))
 def test_fences_are_closed_and_opened_again_and_nothing_is_lost(blocks: list[str], limit: int) -> None:
     text = "\n\n".join(blocks)

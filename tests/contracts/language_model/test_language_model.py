@@ -72,7 +72,7 @@ async def test_it_answers_without_a_context(model: LanguageModel) -> None:
 
 async def test_a_stream_can_be_closed_early_and_the_model_used_again(model: LanguageModel) -> None:
     stream = cast("AsyncIterator[ModelDelta]", model.stream_response(TALK, context()))
-    async with aclosing(stream) as events:  # type: ignore[type-var]  # both are async generators
+    async with aclosing(stream) as events:
         first = await anext(events)
     assert isinstance(first, ModelDelta)
     assert (await model.generate_response(TALK, context())).text

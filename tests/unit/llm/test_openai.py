@@ -50,7 +50,7 @@ GOOD_STREAM = stream(chunk("Hel"), chunk("lo."), chunk(finish="stop"), USAGE)
 
 def model(base_url: str, **options: object) -> OpenAILanguageModel:
     settings: dict[str, object] = {"timeout": 5.0, "backoff": 0.01, "retries": 2, **options}
-    return OpenAILanguageModel("key", "gpt-4o-mini", base_url=base_url, **settings)  # type: ignore[arg-type]  # by name
+    return OpenAILanguageModel("key", "gpt-4o-mini", base_url=base_url, **settings)
 
 
 async def collect(
@@ -73,7 +73,7 @@ async def test_the_request_holds_context_speakers_images_and_limits() -> None:
         answer = await speaker.generate_response([*HI, ModelMessage(Role.ASSISTANT, "Hello"), picture], context)
         await speaker.close()
     (body,) = server.bodies
-    system, first, second, third = body["messages"]  # type: ignore[misc]  # JSON
+    system, first, second, third = body["messages"]
     assert answer.text == "Hello there."
     assert answer.usage == ModelUsage(11, 7)
     assert system["role"] == "system"
@@ -152,7 +152,7 @@ async def test_without_a_count_of_the_provider_the_usage_is_estimated() -> None:
     ids=["silent truncation", "cut", "malformed chunk", "odd bytes", "error frame", "stall"],
 )
 async def test_a_stream_without_an_end_is_an_error_that_keeps_what_arrived(frames: tuple[object, ...]) -> None:
-    async with serving(stream(*frames)) as server:  # type: ignore[arg-type]  # both kinds of frame
+    async with serving(stream(*frames)) as server:
         speaker = model(server.base_url, timeout=0.4)
         events = speaker.stream_response(HI)
         assert await anext(events) == ModelDelta("Half a")
@@ -193,7 +193,7 @@ async def test_what_breaks_after_the_end_does_not_matter() -> None:
 async def test_closing_the_iterator_closes_the_call() -> None:
     async with serving(stream(chunk("One"), STALL)) as server:
         speaker = model(server.base_url)
-        async with aclosing(speaker.stream_response(HI)) as events:  # type: ignore[type-var]  # an async generator
+        async with aclosing(speaker.stream_response(HI)) as events:
             assert await anext(events) == ModelDelta("One")
         await asyncio.wait_for(server.gone.wait(), 3)
         await speaker.close()
@@ -413,9 +413,9 @@ async def test_a_server_without_schemas_is_told_in_words() -> None:
         plain = await speaker.generate_response(HI)
         await speaker.close()
     formats = [body.get("response_format") for body in server.bodies]
-    assert [value and value["type"] for value in formats] == ["json_schema", "json_object", None, None, None]  # type: ignore[index]  # JSON
+    assert [value and value["type"] for value in formats] == ["json_schema", "json_object", None, None, None]
     assert first.text == '{"facts": ["a {b}"]}'
-    assert '"facts"' in server.bodies[3]["messages"][0]["content"]  # type: ignore[index]  # JSON
+    assert '"facts"' in server.bodies[3]["messages"][0]["content"]
     assert server.bodies[4]["messages"] == [{"role": "user", "content": "hi"}]
     assert plain.text == fenced
 

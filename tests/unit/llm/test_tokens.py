@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.llm.tokens import TokenCounter, encoding_name, estimate_tokens
@@ -63,6 +63,7 @@ def test_the_first_count_does_not_wait_for_the_table() -> None:
         time.sleep(0.005)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_an_estimate_grows_with_the_text(one: str, two: str) -> None:
     assert estimate_tokens(one) <= estimate_tokens(one + two) <= estimate_tokens(one) + estimate_tokens(two)
