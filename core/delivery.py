@@ -166,8 +166,10 @@ class LiveReply:
             if typing is not None:
                 with suppress(DeliveryError):
                     await typing.typing(self._outbox.address)
+            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the text.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), TYPING_SECONDS)
+                async with asyncio.timeout(TYPING_SECONDS):
+                    await self._changed.wait()
 
     async def _begin(self) -> bool:
         capabilities = self._adapter.capabilities

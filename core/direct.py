@@ -43,6 +43,7 @@ class DirectAdapter:
     async def send(
         self, address: ReplyAddress, reply: Reply, *, nonce: str, known_ids: Sequence[str] = ()
     ) -> tuple[str, ...]:
+        await DirectStream(self._listeners.get(address.handle), nonce).update(reply.text)
         return (nonce,)
 
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> DirectStream:

@@ -270,19 +270,20 @@ class Inbox:
             )
         if not message.text and not message.attachments:
             raise EmptyMessage(user_message="I am here. Write me something after my name, or /help.")
-        parsed = await self._confirmed(message, scene) or self._registry.parse(message.text)
+        message = replace(message, text=await self._confirmed(message, scene))
+        parsed = self._registry.parse(message.text)
         if parsed is None:
             text = message.text.removeprefix("/") if message.text.startswith("//") else message.text
             return Request(text, message.audience)
         return await self._command(message, scene, parsed)
 
-    async def _confirmed(self, message: InboundMessage, scene: Scene) -> ParsedCommand | None:
-        """A bare "yes" or "no" is an answer to a question of ours only while one is open."""
+    async def _confirmed(self, message: InboundMessage, scene: Scene) -> str:
+        """The message's text; a bare "yes" or "no" is a command while a question of ours is open, and talk else."""
         word = pending_word(message.text)
         if word is None:
-            return None
+            return message.text
         pending = await self._store.peek_pending(scene.user.id, scene.conversation.id, "latest", self._clock.now())
-        return self._registry.parse(f"/{word}") if pending is not None else None
+        return f"/{word}" if pending is not None else message.text
 
     async def _command(self, message: InboundMessage, scene: Scene, parsed: ParsedCommand) -> Request:
         command = parsed.command

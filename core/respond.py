@@ -321,9 +321,11 @@ class Responder:
             return [], False
         try:
             if not memory.is_ready:
-                await asyncio.wait_for(memory.warm(), policy.warm_deadline)
-            search = memory.search_memories(turn.stamp.recall, turn.content.text, limit=policy.recall_limit)
-            return await asyncio.wait_for(search, policy.recall_deadline), False
+                async with asyncio.timeout(policy.warm_deadline):
+                    await memory.warm()
+            async with asyncio.timeout(policy.recall_deadline):
+                found = await memory.search_memories(turn.stamp.recall, turn.content.text, limit=policy.recall_limit)
+            return found, False
         except (TimeoutError, MemoryChatError) as error:
             log.warning("answered without memory: %s", type(error).__name__)
             return [], True

@@ -57,7 +57,9 @@ class Vault:
 
     async def keep_reply(self, stamp: Stamp, outbox_id: OutboxId, reply: Reply) -> Sealed | None:
         """As `keep_turn`, for a reply; its files are not kept."""
-        text = json.dumps({"text": reply.text, "kind": reply.kind, "buttons": [asdict(button) for button in reply.buttons]})
+        text = json.dumps(
+            {"text": reply.text, "kind": reply.kind, "buttons": [asdict(button) for button in reply.buttons]}
+        )
         if policy_of(stamp.mode).persist:
             return await self._sealer.seal(session_scope(stamp.session_id), text)
         await self._ephemeral.put(f"reply:{outbox_id}", text, self._ttl)

@@ -111,7 +111,8 @@ async def erase_confirmed(context: CommandContext, payload: Metadata) -> Command
         await _forget_session(context, session_id)
     receipt = await context.store.erase_user(user_id, context.clock.now())
     rows = sum(receipt.removed.values())
-    return CommandReply(f"Everything is erased: {count(rows, 'row')}, and the keys. {receipt_line(receipt)}")
+    text = f"Everything is erased: {count(rows, 'row')}, and the keys. {receipt_line(receipt)}"
+    return CommandReply(text, erased=True)
 
 
 async def _forget_session(context: CommandContext, session_id: SessionId) -> None:

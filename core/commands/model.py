@@ -33,12 +33,15 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """`rerun`: a turn that was opened again and now waits in the inbox (`/retry`)."""
+    """`rerun`: a turn that was opened again and now waits in the inbox (`/retry`). `erased`: the person is gone with all
+    their rows, those of this turn too, so that the reply can only be sent, not recorded (`/erase`).
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
     files: tuple[OutboundFile, ...] = ()
     rerun: TurnId | None = None
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,8 @@ class RecordBatch:
     `lease_owner` must still hold the turn's lease (StaleMember otherwise: another worker took over). `messages` get
     their
     `seq` here. A memory whose namespace's erase generation is no longer the one in `erase_generations` is left out.
-    `content` None leaves the reply's as it is. `deliver_by` becomes the outbox row's `next_attempt_at`: until then this process is delivering it.
+    `content` None leaves the reply's as it is. `deliver_by`
+    becomes the outbox row's `next_attempt_at`: until then this process is delivering it.
     `count_messages` adds to the session's message count for messages that are not stored (incognito).
     """
 

@@ -252,7 +252,7 @@ async def test_a_memory_that_is_late_delays_no_reply_and_the_record_says_so(embe
 
 
 async def test_after_enough_turns_the_learning_call_is_made_off_the_reply_path(embedder: OnnxEmbedder) -> None:
-    model = ScriptedModel()
+    model = ScriptedModel(learned=lambda messages: '{"facts": []}')
     async with world(embedder=embedder, model=model, policy=EnginePolicy(learn_after_turns=2)) as town:
         ana = town.person("ana")
         await ana.says("My dog is called Rex.")

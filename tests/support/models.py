@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
-from core.errors import ModelError
+from core.errors import ModelError, ModelUnavailable
 from core.ports import Answer, ModelDelta, ModelEvent, ModelFinished, ModelMessage, ModelUsage, PromptContext
 from core.prompts import build_system_prompt, format_memory_context, validate_messages
 from core.types import Metadata, RecalledMemory
@@ -27,12 +27,13 @@ class Call:
 
 @dataclass
 class ScriptedModel:
-    """`answer` makes the reply from the last message; `failures` are raised by the next calls; `gate` holds replies
+    """`answer` makes the reply from the last message; `failures` are raised by the next calls; `learned` makes the
+    answer to a learning call, None: there the model is away; `gate` holds replies
     up after their first word."""
 
     answer: Callable[[str], str] = lambda text: f"You said: {text}"
     failures: list[ModelError | None] = field(default_factory=list)
-    learned: Callable[[Sequence[ModelMessage]], str] = lambda messages: '{"facts": []}'
+    learned: Callable[[Sequence[ModelMessage]], str] | None = None
     calls: list[Call] = field(default_factory=list)
     learning_calls: list[Call] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,6 +55,8 @@ class ScriptedModel:
     ) -> Answer:
         self.learning_calls.append(_call(messages, context, private))
         self._fail_as_told()
+        if self.learned is None:
+            raise ModelUnavailable
         return Answer(self.learned(messages), "stop", ModelUsage(100, 20))
 
     async def stream_response(

@@ -12,12 +12,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from adapters.memory.mem0_memory import Mem0Memory
-
 from adapters.clock import ManualClock
 from adapters.ephemeral.process import ProcessEphemeralStore
 from adapters.keys.plain import PlainSealer
 from adapters.memory.embedder import Embedder
+from adapters.memory.mem0_memory import Mem0Memory
 from adapters.queues.embedded import EmbeddedQueue
 from adapters.stores.memory import MemoryStore
 from core.access import AccessControl, AccessRule
