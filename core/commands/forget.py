@@ -81,8 +81,8 @@ async def _forget_entries(context: CommandContext, entries: Sequence[Entry], sco
     if not gone:
         return CommandReply("That is forgotten already.")
     return CommandReply(
-        f"Forgotten: {memories(gone)}. {receipt_line(receipt)} Your own words in this talk stay in sight "
-        "until `/new`, and on the chat platform until you delete them there."
+        f"Forgotten: {memories(gone)}. {receipt_line(receipt)} The message it came from stays in our talk's history, "
+        "which `/new` takes out of my sight, and on the chat platform."
     )
 
 

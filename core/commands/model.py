@@ -33,8 +33,8 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class CommandReply:
-    """`rerun`: a turn that was opened again and now waits in the inbox (`/retry`). `erased`: the person is gone with all
-    their rows, those of this turn too, so that the reply can only be sent, not recorded (`/erase`).
+    """`rerun`: a turn that was opened again and now waits in the inbox (`/retry`). `erased`: the person is gone with
+    all their rows, those of this turn too, so that the reply can only be sent, not recorded (`/erase`).
     """
 
     text: str

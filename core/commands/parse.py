@@ -39,16 +39,18 @@ def slash_command(text: str) -> tuple[str, str] | None:
     return (match["word"].casefold(), match["rest"].strip()) if match else None
 
 
-def spoken_command(commands: Iterable[Command], text: str) -> str | None:
+def spoken_pattern(commands: Iterable[Command]) -> re.Pattern[str]:
+    """What the whole of a message must match to be one of these commands without its slash; blanks are single in it."""
+    forms = [f"{command.path} {form}".rstrip() for command in commands for form in command.spoken]
+    return re.compile("|".join(forms), re.IGNORECASE)
+
+
+def spoken_command(pattern: re.Pattern[str], text: str) -> str | None:
     """The same message with its slash when it has exactly the form of a command, else None."""
-    words = " ".join(text.split())
-    if len(words) > _MAX_SPOKEN:
+    if len(text) > _MAX_SPOKEN:
         return None
-    for command in commands:
-        forms = (f"{re.escape(command.path)} {form}".rstrip() for form in command.spoken)
-        if any(re.fullmatch(form, words, re.IGNORECASE) for form in forms):
-            return f"/{words}"
-    return None
+    words = " ".join(text.split())
+    return f"/{words}" if pattern.fullmatch(words) else None
 
 
 def pending_word(text: str) -> str | None:

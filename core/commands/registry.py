@@ -23,7 +23,8 @@ class Registry:
 
     def __init__(self, commands: Iterable[Command]) -> None:
         self._by_name = {command.name: command for command in commands}
-        self._spoken = [form for command in self.commands for form in (command, *command.subcommands)]
+        forms = (form for command in self.commands for form in (command, *command.subcommands))
+        self._spoken = parse.spoken_pattern(forms)
 
     @property
     def commands(self) -> tuple[Command, ...]:

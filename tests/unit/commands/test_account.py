@@ -359,6 +359,7 @@ async def test_erasing_takes_rows_and_keys_and_leaves_a_receipt(bureau: Bureau, 
         receipt = await bureau.gives(ana, question.buttons[0].command)
     else:
         receipt = await bureau.gives(ana, "/erase DELETE EVERYTHING")
+    assert receipt.erased
     assert "Everything is erased" in receipt.text
     assert "found nothing" in receipt.text
     with pytest.raises(NotFound):
