@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import Engine, make_url
+from sqlalchemy.engine.interfaces import DBAPICursor
 
 from adapters.stores import migrations
 from adapters.stores.sql.conversations import SqlConversations
@@ -17,7 +18,7 @@ from adapters.stores.sql.replies import SqlReplies
 from adapters.stores.sql.sessions import SqlSessions
 from adapters.stores.sql.turns import SqlTurns
 from adapters.stores.sql.users import SqlUsers
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, StoreUnavailable
 from core.ports.clock import Clock
 
 VACUUM_SHARE = 4
@@ -89,9 +90,19 @@ class SqlStore(
 
 
 def _compact(engine: Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        if free * VACUUM_SHARE > pages:
-            connection.exec_driver_sql("VACUUM")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").all()
+    # On the driver's connection, because neither statement may stand in a transaction.
+    pooled = engine.raw_connection()
+    try:
+        cursor = pooled.cursor()
+        free = _pragma(cursor, "freelist_count")
+        if free * VACUUM_SHARE > _pragma(cursor, "page_count"):
+            cursor.execute("VACUUM")
+        if _pragma(cursor, "wal_checkpoint(TRUNCATE)"):
+            raise StoreUnavailable("checkpoint")
+    finally:
+        pooled.close()
+
+
+def _pragma(cursor: DBAPICursor, name: str) -> int:
+    cursor.execute(f"PRAGMA {name}")
+    return int(cursor.fetchall()[0][0])

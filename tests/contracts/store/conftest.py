@@ -1,0 +1,58 @@
+"""Every store under one suite. A new one joins by a line in `STORES`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from adapters.clock import ManualClock
+from adapters.stores.memory import MemoryStore
+from adapters.stores.migrations import upgrade
+from adapters.stores.sql import SqlStore
+from core.ports import Store
+from tests.contracts.store.cast import Cast
+
+Make = Callable[[Path, Path, ManualClock], Store]
+
+
+def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
+    return MemoryStore(clock)
+
+
+def _sqlite(folder: Path, template: Path, clock: ManualClock) -> Store:
+    shutil.copyfile(template, folder / "store.db")
+    return SqlStore(f"sqlite:///{folder}/store.db", clock)
+
+
+STORES: dict[str, Make] = {"memory": _memory, "sqlite": _sqlite}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database; copying it is quicker than migrating for every test."""
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture(params=STORES)
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, template: Path, clock: ManualClock
+) -> AsyncIterator[Store]:
+    made = STORES[request.param](tmp_path, template, clock)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def cast(store: Store, clock: ManualClock) -> Cast:
+    return Cast(store, clock)
