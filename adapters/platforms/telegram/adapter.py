@@ -26,9 +26,10 @@ from adapters.platforms.telegram.post import OnMigrated, Post, Target
 from adapters.platforms.telegram.private import ForOneReader
 from adapters.platforms.telegram.render import render
 from adapters.platforms.telegram.stream import DraftPreview, DraftSupport, EditPreview, TelegramStream
-from adapters.platforms.telegram.translate import BotSelf, Migrated, translate
+from adapters.platforms.telegram.translate import BotSelf, Migrated, chat_of, translate
 from core.capabilities import PlatformCapabilities
 from core.errors import StoreError
+from core.locks import KeyedLocks
 from core.messages import Attachment, InboundMessage, Reply, ReplyAddress
 from core.ports.platform import Acceptor, ReplyStream
 from core.types import Audience, ConversationKind, PlatformName, TurnId
@@ -57,6 +58,7 @@ class TelegramAdapter:
         self._managers = Managers(self._bot)
         self._alone = ForOneReader(self._bot, self._post)
         self._drafts = DraftSupport()
+        self._pushed = KeyedLocks()
         self._me: BotSelf | None = None
         self._accept: Acceptor | None = None
         self._poller: Poller | None = None
@@ -137,7 +139,8 @@ class TelegramAdapter:
         if not isinstance(update, dict):
             return 400
         try:
-            return 200 if await self._take(update) else 503
+            async with self._pushed.holding(chat_of(update)):  # pushes come side by side
+                return 200 if await self._take(update) else 503
         except StoreError as error:
             log.warning("a pushed update is not stored yet: %s", type(error).__name__)
             return 503

@@ -12,6 +12,7 @@ from adapters.platforms.telegram.config import CAPABILITIES
 from core.messages import Button, Reply
 
 MAYBE_DUPLICATE = "(may be a duplicate)"
+MAX_ENTITIES = 100
 MAX_CALLBACK = 64
 """Bytes of callback_data; the SDK does not check them."""
 
@@ -44,7 +45,7 @@ def render(reply: Reply) -> list[Part]:
 
 def render_text(markdown: str) -> list[Part]:
     """Canonical Markdown as messages of at most 4,096 UTF-16 units each."""
-    text, marks = convert(markdown, config=_CONFIG)
+    text, marks = convert(_from_units(markdown), config=_CONFIG)
     if not text.strip():
         return []
     entities = [MessageEntity(**mark.to_dict()) for mark in marks]
@@ -79,7 +80,7 @@ def _clipped(entities: Sequence[MessageEntity], left: int, right: int) -> tuple[
         begin, end = max(entity.offset, left), min(entity.offset + entity.length, right)
         if begin < end:
             kept.append(MessageEntity(**(entity.to_dict() | {"offset": begin - left, "length": end - begin})))
-    return tuple(kept)
+    return tuple(kept[:MAX_ENTITIES])
 
 
 def _to_units(text: str) -> str:
@@ -90,7 +91,8 @@ def _to_units(text: str) -> str:
 
 
 def _from_units(units: str) -> str:
-    return units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """A lone surrogate, which no encoder takes, becomes a question mark in a diamond."""
+    return units if units.isascii() else units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def keyboard_of(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,12 +42,14 @@ class Refusal(Exception):
 
 @dataclass
 class Fault:
-    """What the next `times` calls of a method meet. `cut`: the connection breaks after the call took effect."""
+    """What `times` calls of a method meet, once `after` more were let through. `cut`: the connection breaks after the
+    call took effect."""
 
     status: int = 500
     description: str = "Internal Server Error"
     parameters: Json = field(default_factory=dict)
     times: int = 1
+    after: int = 0
     chat: int | None = None
     cut: bool = False
     delay: float = 0.0
@@ -107,6 +110,7 @@ class TelegramServer:
     async def __aenter__(self) -> TelegramServer:
         app = web.Application(client_max_size=60_000_000)
         app.router.add_route("*", "/bot{token}/{method}", self._serve)
+        app.router.add_post("/control/{name}", self._control)
         app.router.add_get("/file/bot{token}/{path:.*}", self._serve_file)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -259,6 +263,12 @@ class TelegramServer:
         self._news.set()
         return self._next_update
 
+    def crowd(self, people: int, text: str) -> None:
+        """So many people write once, all at the same time. Their ids count from 10,000."""
+        for user in range(10_000, 10_000 + people):
+            self.add_person(user, f"P{user}")
+            self.say(user, text)
+
     # --- what people see --------------------------------------------------------------------------------------------
 
     def visible(self, chat: int) -> list[Json]:
@@ -277,6 +287,12 @@ class TelegramServer:
             for button in row
         ]
 
+    @property
+    def answers(self) -> dict[str, int]:
+        """How many messages of the bot stand in each chat that has any."""
+        counts = {str(chat): len(self.visible(chat)) for chat in list(self.messages)}
+        return {chat: count for chat, count in counts.items() if count}
+
     def called(self, method: str) -> list[Json]:
         return [parameters for name, parameters in self.calls if name == method]
 
@@ -290,9 +306,10 @@ class TelegramServer:
     def fail(self, method: str, fault: Fault) -> None:
         self._faults[method].append(fault)
 
-    def flood(self, method: str, retry_after: int, *, chat: int | None = None, times: int = 1) -> None:
+    def flood(self, method: str, retry_after: int, **when: Any) -> None:
+        """A penalty; `when` as in Fault: chat, times, after."""
         description = f"Too Many Requests: retry after {retry_after}"
-        self.fail(method, Fault(429, description, {"retry_after": retry_after}, times, chat))
+        self.fail(method, Fault(429, description, {"retry_after": retry_after}, **when))
 
     # --- HTTP -------------------------------------------------------------------------------------------------------
 
@@ -321,15 +338,27 @@ class TelegramServer:
             return web.json_response(body, status=refusal.status)
         return web.json_response({"ok": True, "result": result})
 
+    async def _control(self, request: web.Request) -> web.Response:
+        """`say`, `visible_messages`, … for another process: POST {"args": […], "kwargs": {…}}."""
+        given = await request.json()
+        wanted = getattr(self, request.match_info["name"])
+        return web.json_response(
+            wanted(*given.get("args", ()), **given.get("kwargs", {})) if callable(wanted) else wanted
+        )
+
     async def _serve_file(self, request: web.Request) -> web.Response:
         content = self.files.get(request.match_info["path"])
         return web.Response(body=content) if content is not None else web.Response(status=404)
 
     def _fault(self, method: str, parameters: Json) -> Fault | None:
         for fault in self._faults[method]:
-            if fault.times > 0 and fault.chat in (None, parameters.get("chat_id")):
-                fault.times -= 1
-                return fault
+            if fault.times <= 0 or fault.chat not in (None, parameters.get("chat_id")):
+                continue
+            if fault.after:
+                fault.after -= 1
+                continue
+            fault.times -= 1
+            return fault
         return None
 
     # --- Bot API ----------------------------------------------------------------------------------------------------
@@ -375,7 +404,8 @@ class TelegramServer:
         return True
 
     async def _do_get_webhook_info(self, _: Json) -> Json:
-        return {"url": self.webhook["url"], "has_custom_certificate": False, "pending_update_count": self.unconfirmed}
+        known = {key: self.webhook[key] for key in ("url", "last_error_message") if key in self.webhook}
+        return {**known, "has_custom_certificate": False, "pending_update_count": self.unconfirmed}
 
     async def _keep_pushing(self) -> None:
         """One update at a time, again and again until the other side says 2xx."""
@@ -523,6 +553,8 @@ def _check_text(given: Json) -> None:
         raise Refusal(400, "Bad Request: message is too long")
     if "parse_mode" in given:
         raise Refusal(400, "Bad Request: can't parse entities: this server takes entities only")
+    if len(given.get("entities", [])) > 100:
+        raise Refusal(400, "Bad Request: too many entities")
     for entity in given.get("entities", []):
         if entity["offset"] < 0 or entity["length"] < 1 or entity["offset"] + entity["length"] > units(text):
             raise Refusal(400, "Bad Request: ENTITY_BOUNDS_INVALID")
@@ -546,3 +578,15 @@ async def _parameters(request: web.Request) -> Json:
         else:
             given[key] = value
     return given
+
+
+async def _main() -> None:
+    """On its own, for benchmarks: prints its address and runs until it is ended."""
+    async with TelegramServer() as server:
+        sys.stdout.write(f"{server.base_url.removesuffix('/bot')}\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

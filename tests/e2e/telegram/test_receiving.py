@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from adapters.platforms.telegram import Engagement, TelegramAdapter
+from adapters.platforms.telegram.doctor import problems
 from core.errors import BadArgument, ConfigurationError, NotFound, StoreUnavailable
 from core.messages import Acceptance, Attachment, InboundEvent, InboundMessage, RoomRole
 from core.types import Audience, ConversationKind, Place, PlatformName
@@ -355,22 +356,51 @@ async def test_a_webhook_needs_a_secret_and_a_good_address(telegram: TelegramSer
         await connect(webhook_url="ftp://bot.example/telegram", webhook_secret=SECRET)
 
 
+async def test_pushes_of_one_chat_stay_in_order(
+    telegram: TelegramServer, desk: Desk, pushed_to: TelegramAdapter
+) -> None:
+    await pushed_to.start(desk.accept)
+    telegram.webhook["url"] = ""
+    bodies = [
+        json.dumps({"update_id": number, "message": telegram.say(BEN, f"/help {number}", chat=ROOM)}).encode()
+        for number in range(8)
+    ]
+    header = {"x-telegram-bot-api-secret-token": SECRET}
+    statuses = await asyncio.gather(*(pushed_to.handle_webhook(header, body) for body in bodies))
+    assert statuses == [200] * 8
+    assert desk.texts == [f"/help {number}" for number in range(8)]
+
+
+async def test_the_doctor_tells_what_telegram_knows(telegram: TelegramServer, pushed_to: TelegramAdapter) -> None:
+    polling = config_for(telegram)
+    assert await problems(polling) == []
+    pushing = config_for(telegram, webhook_url="https://bot.example/telegram", webhook_secret=SECRET)
+    assert "TELEGRAM_WEBHOOK_URL" in (await problems(pushing))[0]
+    telegram.webhook |= {"url": pushing.webhook_url, "last_error_message": "Connection refused"}
+    assert "Connection refused" in (await problems(pushing))[0]
+    assert "another program" in (await problems(polling))[0]
+    assert "token" in (await problems(config_for(telegram, token="123:WRONG")))[0]
+    await telegram.shut()
+    assert "NotSent" in (await problems(polling))[0]
+
+
 async def test_an_adapter_without_a_webhook_secret_takes_no_push(telegram: TelegramServer, connect: Connect) -> None:
     adapter = await connect()
     assert await adapter.handle_webhook({"X-Telegram-Bot-Api-Secret-Token": ""}, b"{}") == 401
 
 
 async def test_a_stop_waits_for_the_batch_at_hand_and_confirms_it(telegram: TelegramServer, desk: Desk) -> None:
-    store_is_slow = asyncio.Event()
+    storing, store_is_slow = asyncio.Event(), asyncio.Event()
 
     async def accept(event: InboundEvent) -> Acceptance:
+        storing.set()
         await store_is_slow.wait()
         return await desk.accept(event)
 
     adapter = TelegramAdapter(config_for(telegram))
     await adapter.start(accept)
     telegram.say(ANNA, "just in time")
-    await eventually(lambda: len(telegram.called("getUpdates")) == 1)
+    await storing.wait()
     stopping = asyncio.create_task(adapter.stop())
     await asyncio.sleep(0)
     assert not stopping.done()

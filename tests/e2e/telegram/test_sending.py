@@ -250,25 +250,29 @@ async def test_a_penalty_of_hours_in_one_chat_does_not_stop_another(telegram: Te
 async def test_a_limit_in_the_middle_tells_what_has_arrived(telegram: TelegramServer, connect: Connect) -> None:
     adapter = await connect()
     long = answer("\n\n".join(f"paragraph {number} " + "x" * 900 for number in range(12)))
-    telegram.calls.clear()
     await adapter.send(private_chat(BEN), long, nonce=NONCE)
     parts = telegram.visible_messages(BEN)
-    telegram.fail("sendMessage", Fault(200, times=0))
+    assert len(parts) > 2
 
-    first = asyncio.create_task(adapter.send(private_chat(ANNA), long, nonce=NONCE))
-    await eventually(lambda: len(telegram.visible(ANNA)) == 1)
-    telegram.flood("sendMessage", 1, chat=ANNA)
+    telegram.flood("sendMessage", 1, chat=ANNA, after=2)
     with pytest.raises(DeliveryRateLimited) as limited:
-        await first
+        await adapter.send(private_chat(ANNA), long, nonce=NONCE)
     known = limited.value.sent_ids
-    assert 1 <= len(known) < len(parts)
-    await eventually(lambda: time.monotonic() > 0)
-    with pytest.raises(DeliveryRateLimited):
-        await TelegramAdapter(config_for(telegram, pace=Pace(patience=-1.0))).send(
-            private_chat(ANNA), long, nonce=NONCE, known_ids=known
-        )
-    await adapter.send(private_chat(ANNA), long, nonce=NONCE, known_ids=known)
+    assert len(known) == len(telegram.visible(ANNA)) == 2
+    await adapter.send(private_chat(ANNA), long, nonce=NONCE, known_ids=known)  # waits for its place itself
     assert telegram.visible_messages(ANNA) == parts
+
+
+async def test_an_error_before_the_known_messages_forgets_none_of_them(
+    telegram: TelegramServer, connect: Connect
+) -> None:
+    adapter = await connect()
+    long = answer("a\n\n" * 2_500)
+    known = await adapter.send(private_chat(), long, nonce=NONCE)
+    telegram.fail("editMessageText", Fault(502, "Bad Gateway"))
+    with pytest.raises(DeliveryUnknown) as unknown:
+        await adapter.send(private_chat(), answer("b\n\n" * 2_500), nonce=NONCE, known_ids=known)
+    assert unknown.value.sent_ids == known
 
 
 async def test_what_may_have_arrived_is_not_called_refused(telegram: TelegramServer, connect: Connect) -> None:

@@ -38,6 +38,17 @@ def test_a_long_plain_text_arrives_whole_and_unbroken() -> None:
     assert " ".join(part.text for part in parts).split() == words
 
 
+def test_what_no_encoder_takes_is_replaced() -> None:
+    (part,) = render_text("a \ud800 **b** \udc00")
+    assert part.text == "a \ufffd b \ufffd"
+
+
+def test_more_marks_than_telegram_takes_are_left_out() -> None:
+    (part,) = render_text("**a** _b_ " * 80)
+    assert part.text.split() == ["a", "b"] * 80
+    assert len(part.entities) == 100
+
+
 def test_a_cut_never_goes_through_an_emoji() -> None:
     parts = render_text("x" + "🦊" * 5_000)
     assert "".join(part.text for part in parts) == "x" + "🦊" * 5_000
