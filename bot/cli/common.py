@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ConfigurationError, MemoryChatError, NotFound
+from core.errors import AnotherRunner, ConfigurationError, MemoryChatError, NotFound, SchemaMismatch, StoreError
 
 if TYPE_CHECKING:
     from bot.bootstrap import App
@@ -58,6 +58,8 @@ def report(error: Exception) -> int:
             note(f"  {problem}")
     elif isinstance(error, MemoryChatError):
         note(error.user_message)
+        if isinstance(error, StoreError) and not isinstance(error, AnotherRunner | SchemaMismatch):
+            note("`memorychat doctor` tells what is wrong and how to mend it.")
     else:
         note(f"That failed unexpectedly ({type(error).__name__}). LOG_LEVEL=DEBUG tells where.")
     if logging.getLogger().isEnabledFor(logging.DEBUG):

@@ -32,6 +32,6 @@ def _show(finding: Finding) -> None:
 
     mend = f" → {finding.mend}" if finding.mend else ""
     line = Text.assemble(
-        (f"{finding.state.value} ", _STYLES[finding.state]), (f"{finding.subject:<12}", "bold"), finding.detail, mend
+        (f"{finding.state.value} ", _STYLES[finding.state]), (f"{finding.subject:<13}", "bold"), finding.detail, mend
     )
     Console(file=sys.stdout, highlight=False, soft_wrap=True).print(line)

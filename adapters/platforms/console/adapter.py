@@ -64,13 +64,14 @@ class ConsoleAdapter:
     async def finished(self) -> None:
         """Wait until the person left or the pipe ended, and every message had its reply."""
         if self._reading is not None:
-            await self._reading
+            await asyncio.wait((self._reading,))
+            if not self._reading.cancelled():
+                self._reading.result()
 
     async def stop(self) -> None:
         if self._reading is not None:
             self._reading.cancel()
-            with suppress(asyncio.CancelledError, BrokenPipeError):
-                await self._reading
+            await asyncio.wait((self._reading,))
         await self._face.close()
 
     async def send(

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -22,7 +23,8 @@ def pipe_of(data: bytes) -> int:
     reader, writer = os.pipe()
 
     def feed() -> None:
-        with os.fdopen(writer, "wb") as stream:
+        # Whoever leaves before the end, as a refused start does, closes the other side.
+        with suppress(BrokenPipeError), os.fdopen(writer, "wb") as stream:
             stream.write(data)
 
     threading.Thread(target=feed, daemon=True).start()

@@ -9,6 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from prompt_toolkit.application import create_app_session, get_app_or_none
@@ -65,7 +66,7 @@ class Screen:
         meanwhile); then send it and wait for the next prompt."""
         for keys, expected in steps:
             self.keys.send_text(keys)
-            await until(lambda expected=expected: self.line == expected)
+            await until(partial(self.shows, expected))
         heard = len(script.heard)
         self.keys.send_text(ENTER)
         await until(lambda: len(script.heard) > heard and self.line == "")
@@ -77,6 +78,9 @@ class Screen:
         yield script
         self.keys.send_text(LEAVE)
         await talk
+
+    def shows(self, line: str) -> bool:
+        return self.line == line
 
     @property
     def line(self) -> str | None:
