@@ -164,6 +164,7 @@ class AccountLinking:
 
     async def _prepare(self, source: UserId, target: UserId) -> tuple[MergeBatch, JoinOutcome, list[MemoryNamespace]]:
         """What the merge will write, made from what is there now; the store refuses it when that has changed."""
+        await self._store.get_user_by_id(target)
         theirs = await self._store.get_memory_profiles(target)
         ours = await self._store.get_memory_profiles(source)
         default = next(profile for profile in theirs if profile.is_default)
