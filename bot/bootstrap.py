@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
 from adapters.ephemeral.process import ProcessEphemeralStore
 from adapters.queues.embedded import EmbeddedQueue
+from bot.platforms import configured_platforms
 from bot.settings import Settings
 from core.access import AccessControl, AccessMode, AccessRule
 from core.commands.model import CommandServices
@@ -26,9 +30,15 @@ from core.sealing import Sealer
 from core.types import PlatformName, new_id
 from core.vault import Vault
 
-LOCAL_DATABASE = "memorychat.db"
+if TYPE_CHECKING:
+    from adapters.memory.embedder import Embedder
+
 LOCAL_KEYRING = "keyring.db"
-STOP_GRACE = 6.0
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT = 1.5
+"""Seconds that one platform may take to close its connections."""
+STOP_GRACE = 5.0
 """Seconds that running turns get at a stop; the rest of the 10 s that a stop may take is for closing connections."""
 
 
@@ -47,17 +57,23 @@ class App:
     queue: TurnQueue
     engine: ConversationEngine
     vault: Vault
-    adapters: Mapping[PlatformName, PlatformAdapter]
+    platforms: Sequence[PlatformAdapter]
 
 
 @asynccontextmanager
 async def build(
-    settings: Settings, *, platforms: Sequence[PlatformAdapter] = (), answering: bool = True
+    settings: Settings,
+    *,
+    platforms: Sequence[PlatformAdapter] = (),
+    configured: bool = False,
+    answering: bool = True,
 ) -> AsyncIterator[App]:
     """Open what the settings name, and close it again in the reverse order.
 
-    `answering` False: for commands that only look or change (they work beside a running bot); nothing is answered and no
-    runner lock is taken. `platforms` are given ready-made (the terminal); they are told apart by their names.
+    `answering` False: for commands that only look or change (they work beside a running bot); nothing is answered
+    and no
+    runner lock is taken. `platforms` are given ready-made (the terminal); with `configured` those whose tokens are set
+    are made too. Whoever asked for them starts them; they are stopped here, after the last turn.
 
     Raises ConfigurationError, StoreError (AnotherRunner, SchemaMismatch, StoreReadOnly, …).
     """
@@ -70,16 +86,30 @@ async def build(
         stack.push_async_callback(ephemeral.close)
         model = make_model(settings)
         stack.push_async_callback(model.close)
-        memory = await make_memory(settings, store, sealer, model, clock)
+        memory = make_memory(settings, store, sealer, model, clock)
         stack.push_async_callback(memory.close)
         if answering:
             await store.take_runner_lock(owner)
             stack.push_async_callback(store.release_runner_lock)
-        app = _assemble(settings, clock, owner, store, sealer, ephemeral, memory, model, platforms)
+        registry = build_registry()
+        if configured:
+            platforms = [*platforms, *configured_platforms(settings, store, registry)]
+        app = _assemble(settings, clock, owner, store, sealer, ephemeral, memory, model, registry, platforms)
+        for adapter in app.platforms:
+            # Registered before the engine's end, so that running turns still reach their people.
+            stack.push_async_callback(_stop, adapter)
         if answering:
             await app.engine.start(only_process=True)
             stack.push_async_callback(app.engine.close, STOP_GRACE)
         yield app
+
+
+async def _stop(adapter: PlatformAdapter) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await adapter.stop()
+    except TimeoutError:
+        log.warning("%s did not close in time", adapter.name)
 
 
 def _assemble(
@@ -91,6 +121,7 @@ def _assemble(
     ephemeral: EphemeralStore,
     memory: MemoryPort,
     model: LanguageModel,
+    registry: Registry,
     platforms: Sequence[PlatformAdapter],
 ) -> App:
     policy = make_policy(settings)
@@ -98,7 +129,6 @@ def _assemble(
     adapters: dict[PlatformName, PlatformAdapter] = {adapter.name: adapter for adapter in platforms}
     adapters[DIRECT] = direct
     vault = Vault(store, sealer, ephemeral, policy.incognito_idle)
-    registry = build_registry()
     queue = EmbeddedQueue(
         store,
         clock,
@@ -123,9 +153,7 @@ def _assemble(
         commands=CommandServices(),
     )
     engine = ConversationEngine(services, queue, make_access(settings), adapters, direct)
-    return App(
-        settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, adapters
-    )
+    return App(settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, platforms)
 
 
 def make_policy(settings: Settings) -> EnginePolicy:
@@ -167,23 +195,22 @@ def make_model(settings: Settings) -> LanguageModel:
 
     openai = settings.openai
     return OpenAILanguageModel(
-        api_key=openai.api_key.get_secret_value() if openai.api_key else "none",
-        base_url=openai.base_url,
+        api_key=openai.api_key.get_secret_value() if openai.api_key else "",
         model=openai.model,
+        base_url=openai.base_url or "",
         temperature=openai.temperature,
         max_tokens=openai.max_tokens,
         max_tokens_field=openai.max_tokens_field,
         retries=openai.retries,
         timeout=openai.timeout.total_seconds(),
+        supports_images=openai.images,
     )
 
 
 async def _open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
     from adapters.stores.sql import SqlStore
 
-    url = settings.database.url
-    address = url.get_secret_value() if url else f"sqlite:///{settings.home.folder / LOCAL_DATABASE}"
-    store = SqlStore(address, clock)
+    store = SqlStore(settings.database_address, clock)
     stack.push_async_callback(store.close)
     await store.open()
     return store
@@ -217,9 +244,40 @@ async def _open_sealer(settings: Settings, store: Store, stack: AsyncExitStack) 
     return sealer if privacy.sealing else PlainSealer(sealer)
 
 
-async def make_memory(
-    settings: Settings, store: Store, sealer: Sealer, model: LanguageModel, clock: Clock
-) -> MemoryPort:
+def make_memory(settings: Settings, store: Store, sealer: Sealer, model: LanguageModel, clock: Clock) -> MemoryPort:
+    """mem0 over our store and index, or mem0's hosted platform where its key is set."""
+    if settings.mem0.api_key is not None:
+        from adapters.memory.hosted import HostedMemory
+
+        return HostedMemory(settings.mem0.api_key.get_secret_value(), clock, host=settings.mem0.base_url)
+    from adapters.memory.index import QdrantIndex
     from adapters.memory.mem0_memory import Mem0Memory
 
-    return Mem0Memory(store, sealer, make_embedder(settings), model, clock)
+    embedder = make_embedder(settings)
+    qdrant = settings.qdrant
+    index = QdrantIndex(
+        embedder.dimension,
+        url=qdrant.url or "",
+        api_key=qdrant.api_key.get_secret_value() if qdrant.api_key else "",
+        collection=qdrant.collection,
+    )
+    return Mem0Memory(store, sealer, embedder, model, clock, index=index, extraction=settings.learning.extraction)
+
+
+def make_embedder(settings: Settings) -> Embedder:
+    from adapters.memory.embedder import MultilingualEmbedder, OnnxEmbedder
+
+    if settings.embeddings.kind == "multilingual":
+        return MultilingualEmbedder()
+    if settings.embeddings.kind == "english":
+        return OnnxEmbedder()
+    from adapters.memory.openai_embedder import OpenAIEmbedder
+
+    chosen, openai = settings.embeddings, settings.openai
+    key = chosen.api_key or openai.api_key
+    return OpenAIEmbedder(
+        chosen.model,
+        api_key=key.get_secret_value() if key else "",
+        base_url=chosen.base_url or openai.base_url,
+        dimension=chosen.dimension,
+    )

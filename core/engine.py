@@ -9,7 +9,7 @@ from datetime import datetime
 
 from core.access import AccessControl
 from core.direct import DIRECT, DirectAdapter
-from core.errors import IncognitoUnavailable, NotFound, TurnRunning
+from core.errors import IncognitoUnavailable, NotFound, StoreUnavailable, TurnRunning
 from core.inbox import Inbox
 from core.learner import Learner
 from core.messages import (
@@ -83,6 +83,7 @@ class ConversationEngine:
         self._s = services
         self._queue = queue
         self._direct = direct
+        self._closing = False
         self.learner = Learner(
             services.store, services.vault, services.memory, services.model, services.clock, services.policy
         )
@@ -106,11 +107,18 @@ class ConversationEngine:
         await self._queue.start(self.responder.respond)
 
     async def close(self, grace: float) -> None:
+        """Accept nothing more, finish running turns within `grace` seconds or hand them back to the inbox."""
+        self._closing = True
         await self._queue.stop(grace)
         await self.learner.stop()
 
     async def handle(self, event: InboundEvent) -> Acceptance:
-        """The one entry for adapters: returns once the event is durable, and only then may the platform be told so."""
+        """The one entry for adapters: returns once the event is durable, and only then may the platform be told so.
+
+        Raises StoreError when it could not be made durable, StoreUnavailable also while the process is stopping.
+        """
+        if self._closing:
+            raise StoreUnavailable("stopping")
         if isinstance(event, InboundMessage):
             return await self.inbox.accept(event)
         if isinstance(event, MessageEdited):

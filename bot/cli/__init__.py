@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.cli import chat, database, doctor, memory, profile, setup, version
+from bot.cli import chat, database, doctor, memory, profile, run, setup, version
 from bot.cli.common import report
 from core.errors import MemoryChatError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (chat.chat, setup.setup, doctor.doctor, version.version):
+for command in (chat.chat, run.run, setup.setup, doctor.doctor, version.version):
     app.command()(command)
 
 _GROUPS = {"memory": memory.group, "profile": profile.group, "db": database.group}
