@@ -113,7 +113,8 @@ class SlackAdapter:
         with delivering():
             me = await self._self()
         async for message in self._history.backlog(place, cursor, since, me):
-            yield await self._intake.introduced(message)
+            if (addressed := await self._intake.addressed(message)) is not None:
+                yield await self._intake.introduced(addressed)
 
     async def fetch(self, attachment: Attachment, *, max_bytes: int) -> bytes:
         return await fetch(self._client, attachment, max_bytes=max_bytes)

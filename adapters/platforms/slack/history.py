@@ -42,8 +42,8 @@ class History:
         return [(names.get(user, user or "a bot"), with_names(text, names)) for user, text in said if text]
 
     async def backlog(self, place: Place, cursor: str, since: datetime, me: BotSelf) -> AsyncIterator[InboundMessage]:
-        """What people wrote to the bot after `cursor`, but not before `since`, oldest first. In a DM also in threads
-        that began since then; older ones Slack does not list."""
+        """What people wrote after `cursor`, but not before `since`, oldest first, addressed to the bot or not. In a DM
+        also in threads that began since then; older ones Slack does not list."""
         is_direct = place.chat_id.startswith("D")
         kind = ConversationKind.PRIVATE if is_direct else ConversationKind.SHARED
         start = max(f"{since.timestamp():.6f}", cursor, key=_seconds)
@@ -58,7 +58,7 @@ class History:
         unique = {text_of(item, "ts"): item for item in found if _seconds(text_of(item, "ts")) > _seconds(start)}
         for ts in sorted(unique, key=_seconds):
             message = history_message(unique[ts], channel=place.chat_id, kind=kind, me=me, now=since)
-            if message is not None and message.addressed:
+            if message is not None and ts != place.thread_id:
                 yield message
 
     def _replies(self, channel: str, thread: str, oldest: str) -> AsyncIterator[Payload]:

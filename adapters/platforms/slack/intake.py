@@ -88,14 +88,14 @@ class Intake:
             if not isinstance(event, InboundMessage):
                 await self.accept(event)
                 return
-            message = await self._addressed(event)
+            message = await self.addressed(event)
             if message is None:
                 return
             acceptance = await self.accept(await self.introduced(await self._at_home(message)))
             if acceptance is not Acceptance.REFUSED and message.kind is ConversationKind.SHARED:
                 self._workspace.join_thread(message.place.chat_id, message.reply_thread)
 
-    async def _addressed(self, message: InboundMessage) -> InboundMessage | None:
+    async def addressed(self, message: InboundMessage) -> InboundMessage | None:
         """None for what was said among others; what is said in a thread that the bot takes part in is for it."""
         if message.addressed:
             return message
