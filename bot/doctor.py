@@ -11,8 +11,9 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.direct import DIRECT
 from core.errors import ConfigurationError, MemoryChatError, StoreError
-from core.types import new_id
+from core.types import MemoryNamespace, ProfileId, UserId, new_id
 
 if TYPE_CHECKING:
     from bot.bootstrap import App
@@ -88,7 +89,7 @@ async def _check_application(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _check_database(app: App) -> Finding:
-    await app.store.list_conversations(next(iter(app.adapters)))
+    await app.store.list_conversations(DIRECT)
     kind = "Postgres" if app.settings.on_postgres else "SQLite"
     return Finding("Database", State.GOOD, f"{kind}, schema up to date")
 
@@ -119,8 +120,6 @@ async def _check_incognito(app: App) -> Finding:
 
 async def _check_memory(app: App) -> Finding:
     """Loads the embedder and searches an empty namespace with it."""
-    from core.types import MemoryNamespace, ProfileId, UserId
-
     try:
         await app.memory.warm()
         await app.memory.search_memories([MemoryNamespace(UserId(new_id()), ProfileId(new_id()))], "hello", limit=1)

@@ -27,6 +27,7 @@ HARMLESS = ("uvicorn.error", "alembic")
 
 QUIET = (
     "aiohttp",
+    "alembic.runtime.plugins",
     "asyncio",
     "apscheduler",
     "discord",
@@ -45,7 +46,7 @@ QUIET = (
     "uvicorn.access",
     "websockets",
 )
-"""Loggers held at WARNING whatever LOG_LEVEL is: below it they print bodies, texts and tokens."""
+"""Loggers held at WARNING whatever LOG_LEVEL is: below it most print bodies, texts or tokens, the rest only noise."""
 
 _SECRET_SHAPES = re.compile(
     r"xox[a-z]-[\w-]+|xapp-[\w-]+|\d{6,12}:[\w-]{30,}|\b(?:sk|sb_secret|mc|m0)[-_][\w-]{12,}"

@@ -243,6 +243,44 @@ def test_a_talk_in_a_real_terminal(home: Path) -> None:
     assert "Zanzibar" not in history
 
 
+def test_setup_asks_and_writes_what_was_answered(home: Path) -> None:
+    env = home.parent / ".env"
+    env.write_text("BOT_NAME=Ann\n", "utf-8")
+    answers = {
+        "OpenAI key": "",
+        "OpenAI-compatible": "localhost",
+        "allowed is": "http://localhost:11434/v1",
+        "Model": "llama3.2",
+        "Language": "",
+        "Slack bot": "",
+        "Telegram": "123456789:AAE-abcdefghijklmnopqrstuvwxyz0123456",
+        "Discord": "",
+    }
+    with terminal("setup") as person:
+        for question, answer in answers.items():
+            person.wait_for(question)
+            person.wait_for(": ")
+            person.type(f"{answer}\r")
+        person.wait_for("doctor")
+        assert person.left_with() == 0
+    assert env.stat().st_mode & 0o777 == 0o600
+    assert env.read_text("utf-8").splitlines() == [
+        "BOT_NAME=Ann",
+        "OPENAI_BASE_URL=http://localhost:11434/v1",
+        "OPENAI_MODEL=llama3.2",
+        "TELEGRAM_BOT_TOKEN=123456789:AAE-abcdefghijklmnopqrstuvwxyz0123456",
+    ]
+
+
+def test_on_a_terminal_memories_are_a_table(memorychat: Run) -> None:
+    memorychat("chat", stdin="My dog is called Rex\n")
+    with terminal("memory", "list") as person:
+        person.wait_for("memory")
+        person.wait_for("Rex")
+        person.wait_for("1 to recall")
+        assert person.left_with() == 0
+
+
 def test_one_folder_has_one_talk_at_a_time_and_nothing_breaks_when_a_reader_leaves(home: Path) -> None:
     with terminal("chat") as person:
         person.wait_for("❯")
