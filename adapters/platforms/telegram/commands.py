@@ -31,13 +31,16 @@ class CommandSpec(Protocol):
     @property
     def private(self) -> bool: ...
 
+    @property
+    def hidden(self) -> bool: ...
+
 
 def menu(commands: Sequence[CommandSpec], *, in_groups: bool) -> list[BotCommand]:
     """What Telegram lists behind the slash; in groups without the commands that are answered in private anyway."""
     return [
-        BotCommand(command.name, command.summary[:MAX_DESCRIPTION])
+        BotCommand(command.name, command.summary[:MAX_DESCRIPTION] or command.name)
         for command in commands
-        if _NAME.fullmatch(command.name) and command.summary and not (in_groups and command.private)
+        if _NAME.fullmatch(command.name) and not command.hidden and not (in_groups and command.private)
     ][:MAX_COMMANDS]
 
 

@@ -6,17 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup, MessageEntity
-from telegramify_markdown import RenderConfig, convert
 
-from adapters.platforms.telegram.config import CAPABILITIES
+from adapters.markdown.telegram import LIMIT, MAX_ENTITIES, split, units
 from core.messages import Button, Reply
 
 MAYBE_DUPLICATE = "(may be a duplicate)"
-MAX_ENTITIES = 100
 MAX_CALLBACK = 64
 """Bytes of callback_data; the SDK does not check them."""
-
-_CONFIG = RenderConfig.isolated()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +22,6 @@ class Part:
     text: str
     entities: tuple[MessageEntity, ...] = ()
     keyboard: InlineKeyboardMarkup | None = None
-
-    @property
-    def units(self) -> int:
-        return utf16_units(self.text)
 
 
 def render(reply: Reply) -> list[Part]:
@@ -44,55 +36,17 @@ def render(reply: Reply) -> list[Part]:
 
 
 def render_text(markdown: str) -> list[Part]:
-    """Canonical Markdown as messages of at most 4,096 UTF-16 units each."""
-    text, marks = convert(_from_units(markdown), config=_CONFIG)
-    if not text.strip():
-        return []
-    entities = [MessageEntity(**mark.to_dict()) for mark in marks]
-    return _split(_to_units(text), entities, CAPABILITIES.max_characters)
-
-
-def _split(units: str, entities: Sequence[MessageEntity], limit: int) -> list[Part]:
-    """At the end of a paragraph, line, sentence or word; what spans the cut looks the same on both sides."""
-    parts, start = [], 0
-    while start < len(units):
-        end = len(units) if len(units) - start <= limit else _cut(units, start, limit)
-        piece = units[start:end]
-        left = start + len(piece) - len(piece.lstrip("\n"))
-        right = start + len(piece.rstrip())
-        if left < right:
-            parts.append(Part(_from_units(units[left:right]), _clipped(entities, left, right)))
-        start = end
-    return parts
-
-
-def _cut(units: str, start: int, limit: int) -> int:
-    for end_of in ("\n\n", "\n", ". ", " "):
-        found = units.rfind(end_of, start + limit // 2, start + limit)
-        if found >= 0:
-            return found + len(end_of)
-    return start + limit - ("\ud800" <= units[start + limit - 1] <= "\udbff")
-
-
-def _clipped(entities: Sequence[MessageEntity], left: int, right: int) -> tuple[MessageEntity, ...]:
-    kept = []
-    for entity in entities:
-        begin, end = max(entity.offset, left), min(entity.offset + entity.length, right)
-        if begin < end:
-            kept.append(MessageEntity(**(entity.to_dict() | {"offset": begin - left, "length": end - begin})))
-    return tuple(kept[:MAX_ENTITIES])
-
-
-def _to_units(text: str) -> str:
-    """One character per UTF-16 unit, which is what Telegram counts."""
-    if text.isascii():
-        return text
-    return "".join(map(chr, memoryview(text.encode("utf-16-le", "surrogatepass")).cast("H")))
-
-
-def _from_units(units: str) -> str:
-    """A lone surrogate, which no encoder takes, becomes a question mark in a diamond."""
-    return units if units.isascii() else units.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    """Canonical Markdown as messages that Telegram takes."""
+    return [
+        Part(
+            piece.text,
+            tuple(
+                MessageEntity(mark.type, mark.offset, mark.length, url=mark.url, language=mark.language)
+                for mark in piece.entities
+            ),
+        )
+        for piece in split(_encodable(markdown))
+    ]
 
 
 def keyboard_of(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
@@ -105,18 +59,19 @@ def keyboard_of(buttons: Sequence[Button]) -> InlineKeyboardMarkup | None:
     return InlineKeyboardMarkup([keys[start : start + 2] for start in range(0, len(keys), 2)]) if keys else None
 
 
-def utf16_units(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 def _with_footer(parts: list[Part], footer: str) -> list[Part]:
     last = parts[-1]
     line = f"\n\n{footer}"
-    if last.units + utf16_units(line) > CAPABILITIES.max_characters:
+    if units(last.text + line) > LIMIT:
         return [*parts, _small(Part(""), footer)]
     return [*parts[:-1], _small(replace(last, text=last.text + "\n\n"), footer)]
 
 
 def _small(part: Part, footer: str) -> Part:
-    entity = MessageEntity(MessageEntity.ITALIC, offset=part.units, length=utf16_units(footer))
-    return replace(part, text=part.text + footer, entities=(*part.entities, entity))
+    entity = MessageEntity(MessageEntity.ITALIC, offset=units(part.text), length=units(footer))
+    return replace(part, text=part.text + footer, entities=(*part.entities[: MAX_ENTITIES - 1], entity))
+
+
+def _encodable(text: str) -> str:
+    """Lone surrogates, which no encoder takes, replaced."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -248,8 +248,8 @@ def _slice(text: str, entity: Mapping[str, object]) -> str:
 
 
 def _start(text: str, private: bool) -> tuple[str, str]:
-    """What a Start button sends becomes `/help`; its payload is the key of an answer that waits for this person."""
+    """A Start button's payload is the key of an answer that waits for this person, no argument of the command."""
     command, _, payload = text.partition(" ")
-    if command.casefold() != "/start":
+    if not private or command.casefold() != "/start":
         return text, ""
-    return "/help", payload.strip() if private else ""
+    return command, payload.strip()

@@ -29,9 +29,15 @@ class Spec:
     name: str
     summary: str
     private: bool = False
+    hidden: bool = False
 
 
-COMMANDS = (Spec("help", "What I understand"), Spec("memories", "What I know", private=True), Spec("new", "Start anew"))
+COMMANDS = (
+    Spec("help", "What I understand"),
+    Spec("memories", "What I know", private=True),
+    Spec("new", "Start anew"),
+    Spec("start", "", hidden=True),
+)
 
 
 @dataclass

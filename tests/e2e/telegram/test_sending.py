@@ -191,14 +191,14 @@ async def test_who_never_wrote_to_the_bot_is_invited_and_then_gets_the_answer(
 
     # Somebody else who follows the link gets nothing of it.
     telegram.follow_link(BEN, chat=ROOM)
-    assert (await heard(desk, 2)).text == "/help"
+    assert (await heard(desk, 2)).text == "/start"
     assert telegram.visible_messages(BEN) == []
 
     telegram.follow_link(dora, chat=ROOM)
     await eventually(lambda: telegram.visible_messages(dora) == ["1. Dora likes chess"])
     # The link is used up: now it is an ordinary start.
     telegram.follow_link(dora, chat=ROOM)
-    assert (await heard(desk, 3)).text == "/help"
+    assert (await heard(desk, 3)).text == "/start"
     assert telegram.visible_messages(dora) == ["1. Dora likes chess"]
 
 
@@ -211,7 +211,7 @@ async def test_a_held_answer_that_cannot_be_handed_over_stays_held(
     await adapter.send(in_room(dora), answer("for Dora", Audience.ASKER), nonce=NONCE)
     telegram.fail("sendMessage", Fault(502, "Bad Gateway", chat=dora))
     telegram.follow_link(dora, chat=ROOM)
-    assert (await heard(desk)).text == "/help"
+    assert (await heard(desk)).text == "/start"
     telegram.follow_link(dora, chat=ROOM)
     await eventually(lambda: telegram.visible_messages(dora) == ["for Dora"])
 

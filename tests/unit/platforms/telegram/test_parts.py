@@ -42,10 +42,16 @@ def test_held_answers_do_not_pile_up() -> None:
 
 
 def test_the_menu_holds_what_telegram_can_list() -> None:
-    specs = [Spec("help", "x" * 300), Spec("Bad-Name", "no"), Spec("memories", "mine", private=True), Spec("mute", "")]
+    specs = [
+        Spec("help", "x" * 300),
+        Spec("Bad-Name", "no"),
+        Spec("memories", "mine", private=True),
+        Spec("mute", ""),
+        Spec("start", "x", hidden=True),
+    ]
     private = menu(specs, in_groups=False)
-    assert [(item.command, len(item.description)) for item in private] == [("help", 256), ("memories", 4)]
-    assert [item.command for item in menu(specs, in_groups=True)] == ["help"]
+    assert [(item.command, len(item.description)) for item in private] == [("help", 256), ("memories", 4), ("mute", 4)]
+    assert [item.command for item in menu(specs, in_groups=True)] == ["help", "mute"]
     assert len(menu([Spec(f"c{number}", "x") for number in range(150)], in_groups=False)) == 100
 
 

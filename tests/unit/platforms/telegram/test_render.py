@@ -7,11 +7,10 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adapters.platforms.telegram.render import MAYBE_DUPLICATE, keyboard_of, render, render_text, utf16_units
+from adapters.markdown.telegram import units
+from adapters.platforms.telegram.render import MAYBE_DUPLICATE, keyboard_of, render, render_text
 from core.messages import Button, Reply, ReplyKind
 from core.types import Audience
-
-WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=40)
 
 
 def reply(text: str, **fields: Any) -> Reply:
@@ -24,11 +23,11 @@ def reply(text: str, **fields: Any) -> Reply:
 def test_any_text_becomes_messages_that_telegram_takes(text: str, times: int, is_incognito: bool) -> None:
     for part in render(reply(text * times, badge="🕶 incognito" if is_incognito else "")):
         assert part.text.strip()
-        assert part.units <= 4096
+        assert units(part.text) <= 4096
         for entity in part.entities:
             assert entity.offset >= 0
             assert entity.length > 0
-            assert entity.offset + entity.length <= part.units
+            assert entity.offset + entity.length <= units(part.text)
 
 
 def test_a_long_plain_text_arrives_whole_and_unbroken() -> None:
@@ -43,10 +42,10 @@ def test_what_no_encoder_takes_is_replaced() -> None:
     assert part.text == "a \ufffd b \ufffd"
 
 
-def test_more_marks_than_telegram_takes_are_left_out() -> None:
-    (part,) = render_text("**a** _b_ " * 80)
-    assert part.text.split() == ["a", "b"] * 80
-    assert len(part.entities) == 100
+def test_no_part_has_more_marks_than_telegram_takes() -> None:
+    parts = render(reply("**a** _b_ " * 50, badge="🕶 incognito"))
+    assert " ".join(part.text for part in parts).split() == ["a", "b"] * 50 + ["🕶", "incognito"]
+    assert all(len(part.entities) <= 100 for part in parts)
 
 
 def test_a_cut_never_goes_through_an_emoji() -> None:
@@ -87,8 +86,3 @@ def test_buttons_are_under_the_last_part_two_in_a_row() -> None:
     assert keyboards[-1] is not None
     assert [len(row) for row in keyboards[-1].inline_keyboard] == [2, 2, 1]
     assert keyboard_of([Button("none", "")]) is None
-
-
-@given(WORDS)
-def test_units_are_those_of_utf16(text: str) -> None:
-    assert utf16_units(text) == len(text.encode("utf-16-le")) // 2

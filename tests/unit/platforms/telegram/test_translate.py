@@ -129,6 +129,6 @@ def test_a_group_without_a_name_keeps_its_commands_apart() -> None:
     assert in_group("no first name").sender.display_name == "ben"
 
 
-def test_start_in_a_group_shows_help() -> None:
-    assert in_group("/start@memory_bot payload").text == "/help"
+def test_start_in_a_group_opens_nothing() -> None:
+    assert in_group("/start@memory_bot payload").text == "/start payload"
     assert in_group("/start@memory_bot payload").handle == ""
