@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from adapters.platforms.telegram.config import Pace
 from core.errors import DeliveryRateLimited
@@ -47,25 +47,25 @@ class Pacer:
         self._blocked: dict[int, float] = {}
 
     async def wait(self, chat: int) -> None:
-        """Wait for a place in the chat's and the overall budget.
+        """Wait for a place in the chat's budget, then for one in the overall budget.
 
-        Raises DeliveryRateLimited when that takes longer than the patience, or while Telegram's own Retry-After for
-        this chat runs: the place is then not taken.
+        One after the other, because a place reserved for later would keep other chats from using the overall budget
+        now. Raises DeliveryRateLimited when it takes longer than the patience, or while Telegram's own Retry-After for
+        this chat runs: no place is then taken.
         """
         now = self._monotonic()
-        at = max(window.next_at(now) for window in self._windows(chat))
-        at = max(at, self._blocked.get(chat, now))
-        if at - now > self._pace.patience:
-            raise DeliveryRateLimited("pace", retry_after=at - now)
-        for window in self._windows(chat):
-            window.take(at)
-        if at > now:
-            await asyncio.sleep(at - now)
+        windows = self._windows(chat)
+        at = max(self._blocked.get(chat, now), *(window.next_at(now) for window in windows))
+        delay = max(at, self._overall.next_at(now)) - now
+        if delay > self._pace.patience:
+            raise DeliveryRateLimited("pace", retry_after=delay)
+        await self._take(windows, at)
+        await self._take((self._overall,), self._overall.next_at(self._monotonic()))
 
     def spare(self, chat: int) -> float:
         """Seconds until there is plenty of room for something that can be left out; 0.0: now. Takes no place."""
         now = self._monotonic()
-        at = max(window.spare_at(now) for window in self._windows(chat))
+        at = max(window.spare_at(now) for window in (*self._windows(chat), self._overall))
         return max(at, self._blocked.get(chat, now)) - now
 
     def is_blocked(self, chat: int) -> bool:
@@ -75,6 +75,12 @@ class Pacer:
         """Telegram said Retry-After: nothing goes to this chat until then."""
         self._blocked[chat] = self._monotonic() + seconds
 
+    async def _take(self, windows: Iterable[Window], at: float) -> None:
+        for window in windows:
+            window.take(at)
+        if (seconds := at - self._monotonic()) > 0:
+            await asyncio.sleep(seconds)
+
     def _windows(self, chat: int) -> tuple[Window, ...]:
         windows = self._chats.get(chat)
         if windows is None:
@@ -83,12 +89,12 @@ class Pacer:
             own = [Window(*self._pace.chat)]
             if chat < 0:
                 own.append(Window(*self._pace.group))
-            windows = self._chats[chat] = (*own, self._overall)
+            windows = self._chats[chat] = tuple(own)
         return windows
 
     def _prune(self) -> None:
         now = self._monotonic()
-        idle = [chat for chat, windows in self._chats.items() if all(window.is_idle(now) for window in windows[:-1])]
+        idle = [chat for chat, windows in self._chats.items() if all(window.is_idle(now) for window in windows)]
         for chat in idle:
             del self._chats[chat]
         for chat in [chat for chat, until in self._blocked.items() if until <= now]:

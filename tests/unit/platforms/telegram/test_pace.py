@@ -90,6 +90,20 @@ async def test_waiting_takes_turns() -> None:
     assert order == [0, 1, 2, 3]
 
 
+async def test_a_crowd_that_waits_for_its_own_chats_leaves_room_for_others(clock: Clock) -> None:
+    pacer = Pacer(Pace(chat=(1, 5.0), overall=(5, 6.0), patience=6.5), clock)
+    for chat in range(10, 15):
+        await pacer.wait(chat)
+    waiting = [asyncio.create_task(pacer.wait(chat)) for chat in range(10, 15)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(pacer.wait(OTHER))  # in 6 s, not behind the crowd in 12, which would be refused
+    await asyncio.sleep(0)
+    assert not other.done()
+    for task in (*waiting, other):
+        task.cancel()
+    await asyncio.gather(*waiting, other, return_exceptions=True)
+
+
 async def test_old_chats_are_forgotten(clock: Clock) -> None:
     pacer = Pacer(Pace(overall=(10**6, 1.0)), clock)
     pacer.block(GROUP, 5.0)
