@@ -120,6 +120,10 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         ]
         return rows[-1] if rows else None
 
+    async def newest_turn(self, conversation_id: ConversationId) -> InboxRow | None:
+        rows = self._tables.lane(conversation_id, Lane.MAIN)
+        return rows[-1] if rows else None
+
     async def reopen_turn(self, user_id: UserId, turn_id: TurnId) -> None:
         head = rules.head_of(self._tables.turn(user_id, turn_id))
         rows = self._tables.rows_of_turn(head)

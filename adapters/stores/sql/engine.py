@@ -7,7 +7,7 @@ process can deadlock. Readers have their own connections; in WAL mode they see e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -17,14 +17,12 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from adapters.stores.sql.faults import FOREIGN, as_store_error
+from core.errors import StoreUnavailable
 from core.ports.clock import Clock
 
 T = TypeVar("T")
 P = ParamSpec("P")
 G = TypeVar("G", bound="Group")
-
-BUSY_TIMEOUT = 5.0
-"""Seconds to wait for another process's lock before StoreUnavailable."""
 
 # FULL: an acknowledged message survives a loss of power. secure_delete: deleted text is overwritten in the file.
 # temp_store: no sorted or vacuumed content in temporary files.
@@ -38,23 +36,28 @@ class Transactions:
         self.engine = engine
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"store-{name}")
 
+        self._closed = False
+
     async def run(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._in_transaction, work)
+        """Raises only errors of our own tree; StoreUnavailable after `close`."""
 
-    async def outside(self, work: Callable[[Engine], T]) -> T:
-        """Run what manages its own transactions (VACUUM, migrations)."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, work, self.engine)
-
-    def _in_transaction(self, work: Callable[[Connection], T]) -> T:
         def begin(engine: Engine) -> T:
             with engine.begin() as connection:
                 return work(connection)
 
-        return mapped(begin, self.engine)
+        return await self.outside(begin)
+
+    async def outside(self, work: Callable[[Engine], T]) -> T:
+        """Run what manages its own transactions (VACUUM, migrations)."""
+        if self._closed:
+            raise StoreUnavailable("closed")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, work, self.engine)
 
     async def close(self) -> None:
-        await self.outside(Engine.dispose)
-        self._executor.shutdown()
+        """Wait for what is under way. Idempotent."""
+        self._closed = True
+        await asyncio.to_thread(self._executor.shutdown)
+        await asyncio.to_thread(self.engine.dispose)
 
 
 def mapped(work: Callable[[Engine], T], engine: Engine) -> T:
@@ -65,20 +68,22 @@ def mapped(work: Callable[[Engine], T], engine: Engine) -> T:
         raise as_store_error(error) from error
 
 
-def sqlite_engine(url: URL, *, connections: int, begin: str) -> Engine:
-    """`begin` is the statement that opens a transaction."""
+def sqlite_engine(
+    url: URL, *, connections: int, begin: str, busy_timeout: float = 5.0, pragmas: Sequence[str] = ()
+) -> Engine:
+    """`begin` is the statement that opens a transaction; `busy_timeout` in seconds is how long it waits for a lock."""
     engine = create_engine(
         url,
         pool_size=connections,
         max_overflow=0,
         hide_parameters=True,
-        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
+        connect_args={"check_same_thread": False, "timeout": busy_timeout},
     )
 
     def on_connect(connection: DBAPIConnection, _record: object) -> None:
         # The driver's own BEGIN is deferred and late; None leaves transactions to us.
         connection.isolation_level = None
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, *pragmas):
             connection.execute(f"PRAGMA {pragma}")
 
     def on_begin(connection: Connection) -> None:

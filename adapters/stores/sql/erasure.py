@@ -30,7 +30,8 @@ from adapters.stores.sql.users import find_user
 from core.errors import NotFound
 from core.types import ConversationKind, ErasureReceipt, MemoryNamespace, UserId, UserKind, new_id
 
-# By receipt word, children before parents so that they are counted; what else the person has goes down along the foreign keys with the user.
+# By receipt word, children before parents so that they are counted; what else the person has goes down along the
+# foreign keys with the user.
 _OWNED: dict[str, Table] = {
     "shares": profile_shares,
     "sessions": chat_sessions,

@@ -65,8 +65,8 @@ def _id() -> Column[str]:
     return Column("id", Text, nullable=False, unique=True)
 
 
-def _text(name: str, default: str | None = None) -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=default)
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
 
 
 def _count(name: str) -> Column[int]:
@@ -161,7 +161,7 @@ conversations = Table(
     Column("parent_id", Text, ForeignKey("conversations.id", ondelete="SET NULL"), index=True),
     Column("space_id", Text, ForeignKey("users.id")),
     _text("mode_floor"),
-    _text("cursor", ""),
+    _text("cursor"),
     _count("last_seq"),
     _at("created_at"),
     UniqueConstraint("platform", "workspace_id", "chat_id", "thread_id"),

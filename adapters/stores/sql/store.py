@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine, make_url
@@ -39,22 +41,27 @@ class SqlStore(
 ):
     """The Store on SQLite: `SqlStore("sqlite:///folder/file.db", clock)`, then `await open()`.
 
-    `readers` is the number of threads that read beside the one that writes. Other processes may use the same file.
+    `readers` is the number of threads that read beside the one that writes; `busy_timeout` in seconds is how long to
+    wait for another process before StoreUnavailable; `pragmas` (`name=value`) come on top of our own on every
+    connection. Other processes may use the same file.
 
     Raises ConfigurationError for a URL that names no SQLite file.
     """
 
-    def __init__(self, url: str, clock: Clock, *, readers: int = 2) -> None:
+    def __init__(
+        self, url: str, clock: Clock, *, readers: int = 2, busy_timeout: float = 5.0, pragmas: Sequence[str] = ()
+    ) -> None:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
             raise ConfigurationError("DATABASE_URL: a SQLite URL has to name a file, as in sqlite:///folder/file.db")
         self._url = url
         self._path = Path(str(parsed.database))
         self._lock = RunnerLock(self._path)
+        engine = partial(sqlite_engine, parsed, busy_timeout=busy_timeout, pragmas=pragmas)
         super().__init__(
             clock,
-            Transactions(sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE"), 1, "writer"),
-            Transactions(sqlite_engine(parsed, connections=readers, begin="BEGIN"), readers, "reader"),
+            Transactions(engine(connections=1, begin="BEGIN IMMEDIATE"), 1, "writer"),
+            Transactions(engine(connections=readers, begin="BEGIN"), readers, "reader"),
         )
 
     async def open(self) -> None:

@@ -130,6 +130,12 @@ class SqlTurns(Group):
         row = connection.execute(select(inbox).where(*talk).order_by(inbox.c.seq.desc()).limit(1)).first()
         return rows.turn_of(row) if row else None
 
+    @reads
+    def newest_turn(self, connection: Connection, conversation_id: ConversationId) -> InboxRow | None:
+        lane = (inbox.c.conversation_id == conversation_id, inbox.c.lane == Lane.MAIN)
+        row = connection.execute(select(inbox).where(*lane).order_by(inbox.c.seq.desc()).limit(1)).first()
+        return rows.turn_of(row) if row else None
+
     @writes
     def reopen_turn(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> None:
         turn = _rows_of(connection, rules.head_of(_find(connection, user_id, turn_id)))

@@ -140,7 +140,7 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.Text(), nullable=True),
         sa.Column("space_id", sa.Text(), nullable=True),
         sa.Column("mode_floor", sa.Text(), nullable=False),
-        sa.Column("cursor", sa.Text(), server_default="", nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
         sa.Column("last_seq", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.ForeignKeyConstraint(
