@@ -18,7 +18,6 @@ _MENTION = re.compile(r"@(?=(?:everyone|here)\b)|(?<=<)@(?=[!&]?\d)", re.IGNOREC
 _ADDRESS = re.compile(r"(https?://[^\s<>]*)")
 _MARK = re.compile(r"[\\*_`]|~(?=~)|\|(?=\|)|\[(?=[^\]]*\]\()|<(?=[@#:/]|[at]:)")
 _LINE_MARK = re.compile(r"(?P<digits>\d+)(?=[.)](?:\s|$))|(?:#{1,3}|-#|[-+])(?=\s|$)|>")
-_LANGUAGE = re.compile(r"[\w+.#-]+", re.ASCII)
 _MARKS = {"strong": "**", "em": "*", "s": "~~"}
 
 
@@ -74,9 +73,8 @@ class _Discord(Layout):
 
     def block_code(self, code: str, language: str) -> None:
         if code.strip():
-            info = language if _LANGUAGE.fullmatch(language) else ""
             inner = code.replace("```", _ZERO_WIDTH.join("```"))
-            self.write(f"```{info}\n{inner}\n```")
+            self.write(f"```{language}\n{inner}\n```")
 
 
 def _escape_line_mark(text: str) -> str:

@@ -1,7 +1,8 @@
 """The walk through parsed Markdown that the dialects share: blocks, containers, white space between them.
 
-markdown-it-py parses. Three of its habits lose text, and are worked around here: raw HTML is kept as text (`html` is
-off), link definitions are kept as text (the rule is off), and what is nested deeper than it follows is shown unparsed.
+markdown-it-py parses. What of its habits would lose text is worked around here: raw HTML and link definitions are kept
+as text (both rules are off), marks in bare web addresses are left alone, cells beyond a table's header are added, and a
+text nested deeper than it follows is shown unparsed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import partial
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block.table import escapedSplit
+from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
 from adapters.markdown.tables import Table
@@ -22,11 +24,29 @@ NESTING = 40
 
 _LINE_END = re.compile(r"\r\n?|\n")
 
+_LANGUAGE = re.compile(r"[\w+.#-]{0,30}", re.ASCII)
+
+_ADDRESS = re.compile(r"://[^\s<>]*[^\s<>*_~.,:;!?\"')\]]")
+_SCHEME = re.compile(r"\bhttps?$", re.IGNORECASE)
+
+
+def _bare_address(state: StateInline, silent: bool) -> bool:
+    """A rule for the parser: marks within a bare web address are part of it, as on GitHub."""
+    found = _ADDRESS.match(state.src, state.pos) if _SCHEME.search(state.pending[-6:]) else None
+    if found is None:
+        return False
+    if not silent:
+        state.pending += found[0]
+    state.pos = found.end()
+    return True
+
+
 _PARSER = (
     MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING})
     .enable(["table", "strikethrough"])
     .disable("reference")
 )
+_PARSER.inline.ruler.before("escape", "bare_address", _bare_address)
 
 
 class Layout:
@@ -105,14 +125,29 @@ class Layout:
     def end_link(self, url: str, start: int) -> None:
         """`start` is where the label begins in what was put down."""
         label = self.since(start)
-        if url not in (label, f"mailto:{label}"):
+        if url not in ("", label, f"mailto:{label}"):
             self.write(f" ({url})" if label else url)
 
     def block_code(self, code: str, language: str) -> None:
         self.write(code)
 
     def table(self, table: Table) -> None:
-        self.block_code(str(table), "")
+        if table.is_narrow:
+            self.block_code(table.aligned(), "")
+            return
+        for number, record in enumerate(table.records()):
+            self.write("\n\n" if number else "")
+            for position, (name, cell) in enumerate(record):
+                self.write("\n" if position else "")
+                self._field(name, cell)
+
+    def _field(self, name: str, cell: str) -> None:
+        if name:
+            self.begin("strong")
+            self.text(name)
+            self.end("strong")
+            self.write(": ")
+        self.text(cell)
 
     # The pen.
 
@@ -168,8 +203,9 @@ class Layout:
         self.begin_heading(int(token.tag[1:]))
 
     def _on_code(self, token: Token) -> None:
-        language = (*token.info.split(), "")[0]
-        self._verbatim(token, partial(self.block_code, token.content.removesuffix("\n"), language))
+        language, title = _info(token.info) if token.content.strip() else ("", token.info.strip())
+        code = f"{title}\n{token.content}" if title else token.content
+        self._verbatim(token, partial(self.block_code, code.removesuffix("\n"), language))
 
     def _verbatim(self, token: Token, put: Callable[[], None]) -> None:
         prefixes = self._prefixes
@@ -272,6 +308,12 @@ def parse(markdown: str) -> list[Token] | None:
     except RecursionError:
         return None
     return None if any(token.level >= NESTING - 1 for token in tokens) else tokens
+
+
+def _info(info: str) -> tuple[str, str]:
+    """The language that a fence names, and whatever else stands behind the fence."""
+    first, _, rest = info.strip().partition(" ")
+    return (first, rest.strip()) if _LANGUAGE.fullmatch(first) else ("", info.strip())
 
 
 def _words(token: Token) -> str:

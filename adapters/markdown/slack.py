@@ -13,13 +13,13 @@ from core.text import split_text
 LIMIT = 11_000
 
 _ZERO_WIDTH = "\u200b"
-_MENTION = re.compile(r"<(?=[@!][A-Za-z])|@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
-"""`<@U…>`, `<!channel>`, `<!subteam^…>`, also within code, where Slack reads them too; and `@here` in words."""
+_MENTION = re.compile(r"<(?=@|![chegs])|(?<!\w)@(?=[che])", re.IGNORECASE)
+"""`<@U…>`, `<!channel>`, `<!here>`, `<!everyone>`, `<!subteam^…>`, also within code, where Slack reads them too, and
+`@channel`, `@here`, `@everyone` in words. By their first letters, so that a growing text keeps its beginning."""
 
 
 def render(markdown: str) -> str:
-    """A longer text renders to a longer one that begins the same, so that a stream can be continued, but for a mention
-    that is cut in the middle."""
+    """A text that grows keeps its beginning (unless it stopped at `<!`), so that a stream can be continued."""
     return _MENTION.sub(lambda match: match[0] + _ZERO_WIDTH, markdown)
 
 

@@ -16,22 +16,22 @@ class Table:
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
         self._rows = rows
+        self._widths = [max(map(width, column)) for column in zip_longest(*rows, fillvalue="")]
 
-    def __str__(self) -> str:
-        widths = [max(map(width, column)) for column in zip_longest(*self._rows, fillvalue="")]
-        return self._aligned(widths) if sum(widths) + 3 * len(widths) <= WIDEST else self._listed()
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it can be shown aligned; else it is given by its `records`."""
+        return sum(self._widths) + 3 * len(self._widths) <= WIDEST
 
-    def _aligned(self, widths: Sequence[int]) -> str:
-        lines = [_aligned(row, widths) for row in self._rows]
-        return "\n".join([lines[0], "-+-".join("-" * size for size in widths), *lines[1:]])
+    def aligned(self) -> str:
+        lines = [_aligned(row, self._widths) for row in self._rows]
+        return "\n".join([lines[0], "-+-".join("-" * size for size in self._widths), *lines[1:]])
 
-    def _listed(self) -> str:
+    def records(self) -> list[list[tuple[str, str]]]:
+        """Each row as (name of the column, cell); the header alone when there are no rows."""
         header, *rows = self._rows
-        blocks = [
-            "\n".join(f"{name}: {cell}" if name else cell for name, cell in zip_longest(header, row, fillvalue=""))
-            for row in rows
-        ]
-        return "\n\n".join(blocks or [" | ".join(header)])
+        records = [[pair for pair in zip_longest(header, row, fillvalue="") if pair[1]] for row in rows]
+        return [record for record in records if record] or [[("", name) for name in header]]
 
 
 def width(text: str) -> int:

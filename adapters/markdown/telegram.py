@@ -162,7 +162,7 @@ def _best_cut(text: str, start: int, end: int) -> int:
         if cut > start:
             return cut
     word = max(text.rfind(blank, start + 1, end) for blank in (" ", "\n", "\t"))
-    return word if word > start else max(safe_cut(text[start : end + 64], end - start) + start, start + 1)
+    return word + 1 if word > start else max(safe_cut(text[start : end + 64], end - start) + start, start + 1)
 
 
 def _part(whole: TelegramText, start: int, end: int) -> TelegramText:
