@@ -17,17 +17,17 @@ from adapters.queues.embedded import EmbeddedQueue
 from bot.platforms import configured_platforms
 from bot.settings import Settings
 from core.access import AccessControl, AccessMode, AccessRule
-from core.commands.model import CommandServices
 from core.commands.registry import Registry, build_registry
 from core.delivery import Delivery
 from core.direct import DIRECT, DirectAdapter
 from core.engine import ConversationEngine
+from core.linking import AccountLinking
 from core.policy import DEFAULT_PERSONA, EnginePolicy
 from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, TurnQueue
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
-from core.types import PlatformName, new_id
+from core.types import ConversationId, PlatformName, new_id
 from core.vault import Vault
 
 if TYPE_CHECKING:
@@ -136,6 +136,10 @@ def _assemble(
         concurrency=settings.queue.concurrency,
         lease=settings.queue.lease.total_seconds(),
     )
+
+    async def tell(conversation_id: ConversationId, text: str) -> None:
+        await engine.inbox.tell(conversation_id, text)
+
     services = Services(
         store=store,
         vault=vault,
@@ -149,8 +153,7 @@ def _assemble(
         clock=clock,
         policy=policy,
         owner=owner,
-        status=dict,
-        commands=CommandServices(),
+        linking=AccountLinking(store, sealer, clock, tell),
     )
     engine = ConversationEngine(services, queue, make_access(settings), adapters, direct)
     return App(settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, platforms)

@@ -53,6 +53,13 @@ class Delivery:
         """Begin a reply: typing indicator at once, text as soon as there is some."""
         return LiveReply(self, self._store, self.adapter(outbox.address), outbox)
 
+    async def say(self, address: ReplyAddress, reply: Reply, nonce: str) -> None:
+        """Send a reply that no row stands for: once, as well as it goes."""
+        try:
+            await self.adapter(address).send(address, reply, nonce=nonce)
+        except DeliveryError as error:
+            log.warning("last words not delivered: %s", type(error).__name__)
+
     async def deliver(self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None = None) -> None:
         """Send the final form until the platform has it, or leave the row for `retry_unsent`.
 

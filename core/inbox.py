@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from core.access import AccessControl
 from core.capabilities import PlatformCapabilities, PrivateReplies
@@ -185,6 +186,36 @@ class Inbox:
     async def delete(self, event: MessageDeleted) -> bool:
         """Cancel a turn that has not started; whether it was in time."""
         return await self._store.cancel_accepted(event.event_key)
+
+    async def tell(self, conversation_id: ConversationId, text: str) -> None:
+        """Send a notice of our own into a conversation that somebody has written in; nothing happens elsewhere."""
+        newest = await self._store.newest_turn(conversation_id)
+        if newest is None:
+            return
+        stamp = replace(newest.stamp, mode=PrivacyMode.NORMAL, recall=(), learn=None)
+        address = replace(newest.address, reply_to="", handle="")
+        row, outbox = await self._notice(new_id(), stamp, address, self._clock.now(), text)
+        if await self._store.accept(AcceptBatch(row=row, outbox=outbox)) is not None:
+            await self._notify(conversation_id, Lane.MAIN)
+
+    async def _notice(
+        self, event: str, stamp: Stamp, address: ReplyAddress, sent_at: datetime, text: str
+    ) -> tuple[InboxRow, OutboxRow]:
+        """A row whose reply is ready: it holds nothing of the person."""
+        row = InboxRow(
+            id=TurnId(new_id()),
+            event_key=event_key("notice", "", event),
+            stamp=stamp,
+            address=address,
+            content=None,
+            lane=Lane.MAIN,
+            mergeable=False,
+            is_command=True,
+            state=TurnState.ACCEPTED,
+            sent_at=sent_at,
+            accepted_at=self._clock.now(),
+        )
+        return row, await self._outbox(row, CommandReply(text=text), ReplyKind.NOTICE)
 
     async def _accept_with_retries(self, message: InboundMessage, session: ChatSession | None) -> InboxRow | None:
         for attempt in range(ACCEPT_TRIES):
@@ -447,21 +478,7 @@ class Inbox:
         text = room_welcome(self._policy.bot_name) if in_room else welcome(self._policy.bot_name, scene.mode)
         # The welcome holds nothing of the person, so that it is an ordinary reply also when the talk is incognito.
         open_stamp = replace(stamp, mode=PrivacyMode.NORMAL, recall=(), learn=None)
-        row = InboxRow(
-            id=TurnId(new_id()),
-            event_key=event_key("welcome", "", key),
-            stamp=open_stamp,
-            address=ReplyAddress.of(message),
-            content=None,
-            lane=Lane.MAIN,
-            mergeable=False,
-            is_command=True,
-            state=TurnState.ACCEPTED,
-            sent_at=message.sent_at,
-            accepted_at=self._clock.now(),
-        )
-        outbox = await self._outbox(row, CommandReply(text=text), ReplyKind.NOTICE)
-        return ((row, outbox),)
+        return (await self._notice(f"welcome:{key}", open_stamp, ReplyAddress.of(message), message.sent_at, text),)
 
     def _is_explicit(self, message: InboundMessage) -> bool:
         """A place made by a person who read on a page what this is needs no welcome."""

@@ -48,7 +48,8 @@ _HAN_ORDERS = ("请", "帮我", "帮忙", "告诉我", "给我", "翻译", "解�
 
 _TRIVIAL_WORDS = """
     hi hello hey heya hiya yo howdy greetings good morning afternoon evening night day bye goodbye cya later see soon
-    thanks thank lot bunch thx ty cheers you u welcome ok okay k kk sure yes yeah yep yup no nope nah maybe great nice cool
+    thanks thank lot bunch thx ty cheers you u welcome ok okay k kk sure yes yeah yep yup no nope nah maybe great
+    nice cool
     awesome
     perfect lol haha hahaha wow oh ah hm hmm right fine alright all got it test ping sorry please so very much again
     well

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from core.commands.model import CommandContext, CommandReply, CommandServices
+from core.commands.model import CommandContext, CommandReply
 from core.commands.registry import Registry
 from core.delivery import Delivery, LiveReply
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
 from core.inbox import TALK_EXPIRED
 from core.learning import recent_memory
+from core.linking import Linking
 from core.messages import (
     HistoryMessage,
     InboxRow,
@@ -97,7 +99,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What answering needs. `owner` names this process in leases, `status` adds lines to `/status`."""
+    """What answering needs. `owner` names this process in leases."""
 
     store: Store
     vault: Vault
@@ -111,8 +113,7 @@ class Services:
     clock: Clock
     policy: EnginePolicy
     owner: str
-    status: Callable[[], Mapping[str, str]]
-    commands: CommandServices
+    linking: Linking
 
 
 class Responder:
@@ -134,6 +135,7 @@ class Responder:
         self._notify = notify
         self.stopped: set[TurnId] = set()
         self.abandoned: set[TurnId] = set()
+        self.recall_misses = 0
 
     async def respond(self, rows: tuple[InboxRow, ...]) -> None:
         """The TurnHandler. Errors of the model become a reply; those of the store go up, and the turn is run again."""
@@ -206,6 +208,10 @@ class Responder:
             log.info("command refused: %s", type(error).__name__)
             outbox, answer = replace(outbox, kind=ReplyKind.ERROR), CommandReply(text=error.user_message)
         reply = replace(reply_of(outbox, answer.text, answer.buttons), files=answer.files)
+        if answer.erased:
+            # The turn went with its person: there is no row left to record or to mark.
+            await self._s.delivery.say(outbox.address, reply, outbox.nonce)
+            return
         if not answer.files:
             await self._record(rows, outbox, reply, TurnState.ANSWERED)
         await self._s.delivery.deliver(outbox, reply)
@@ -232,10 +238,15 @@ class Responder:
             clock=services.clock,
             ephemeral=services.ephemeral,
             sealer=services.sealer,
-            status=services.status(),
-            services=services.commands,
+            status=self._status(),
+            linking=services.linking,
         )
         return await parsed.command.handler(context, parsed.arguments)
+
+    def _status(self) -> dict[str, str]:
+        if not self.recall_misses:
+            return {}
+        return {"Answered without memory": f"{self.recall_misses} times since the start, because it was late or away"}
 
     # -- talk -------------------------------------------------------------------------------------------------------
 
@@ -306,13 +317,13 @@ class Responder:
         messages = self._messages(turn, history or [])
         private = not policy_of(stamp.mode).persist
         prefix = f"{draft.notice}\n\n" if draft.notice else ""
-        stream = services.model.stream_response(messages, context, private=private)
-        async for event in stream:
-            if isinstance(event, ModelDelta):
-                draft.text += event.text
-                live.push(prefix + draft.text)
-            else:
-                draft.usage = event.usage
+        async with aclosing(services.model.stream_response(messages, context, private=private)) as stream:
+            async for event in stream:
+                if isinstance(event, ModelDelta):
+                    draft.text += event.text
+                    live.push(prefix + draft.text)
+                else:
+                    draft.usage = event.usage
 
     async def _recall(self, turn: Turn) -> tuple[list[RecalledMemory], bool]:
         """The memories for a turn, and whether they could not be had in time."""
@@ -327,6 +338,7 @@ class Responder:
                 found = await memory.search_memories(turn.stamp.recall, turn.content.text, limit=policy.recall_limit)
             return found, False
         except (TimeoutError, MemoryChatError) as error:
+            self.recall_misses += 1
             log.warning("answered without memory: %s", type(error).__name__)
             return [], True
 
@@ -356,7 +368,7 @@ class Responder:
             in_room=in_room,
             thread=await self._thread(turn, session),
             summary=summary,
-            may_learn=stamp.learn is not None,
+            may_learn=stamp.learn is not None and bool(recent_memory(turn.content.text)),
             incognito=stamp.mode is PrivacyMode.INCOGNITO,
         )
 

@@ -18,6 +18,7 @@ from core.messages import (
     OutboxRow,
     Reply,
     ReplyKind,
+    RoomRole,
     Stamp,
     TurnContent,
 )
@@ -53,7 +54,8 @@ class Vault:
             text = found
         data = json.loads(text)
         attachments = tuple(Attachment(**item) for item in data.pop("attachments"))
-        return TurnContent(attachments=attachments, **data)
+        role = RoomRole(data.pop("role"))
+        return TurnContent(attachments=attachments, role=role, **data)
 
     async def keep_reply(self, stamp: Stamp, outbox_id: OutboxId, reply: Reply) -> Sealed | None:
         """As `keep_turn`, for a reply; its files are not kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 
 from adapters.llm.phrases import GREETINGS, Phrases, phrases
@@ -67,7 +67,7 @@ class OfflineLanguageModel:
         temperature: float | None = None,
         max_tokens: int | None = None,
         private: bool = False,
-    ) -> AsyncIterator[ModelEvent]:
+    ) -> AsyncGenerator[ModelEvent]:
         answer = await self.generate_response(
             messages, context, temperature=temperature, max_tokens=max_tokens, private=private
         )

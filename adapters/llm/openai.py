@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import httpx2
@@ -129,7 +129,7 @@ class OpenAILanguageModel:
         temperature: float | None = None,
         max_tokens: int | None = None,
         private: bool = False,
-    ) -> AsyncIterator[ModelEvent]:
+    ) -> AsyncGenerator[ModelEvent]:
         request = self._request(messages, context, temperature, max_tokens, private)
         request |= {"stream": True, "stream_options": {"include_usage": True}}
         stream = await self._retry_with_backoff(self._open, request)

@@ -70,9 +70,7 @@ async def unlink_confirmed(context: CommandContext, payload: Metadata) -> Comman
 def _linking(context: CommandContext) -> Linking:
     if context.conversation.kind is ConversationKind.SHARED:
         raise Forbidden(user_message="Joining accounts works in a direct chat with me only.")
-    if context.services.linking is None:
-        raise Conflict(user_message="Accounts cannot be joined here.")
-    return context.services.linking
+    return context.linking
 
 
 async def export(context: CommandContext, arguments: Arguments) -> CommandReply:

@@ -71,13 +71,6 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandServices:
-    """What single commands need beyond the ports. `linking` None: accounts cannot be joined in this process."""
-
-    linking: Linking | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CommandContext:
     """`status` are lines that the process adds to `/status`, by title."""
 
@@ -91,8 +84,8 @@ class CommandContext:
     clock: Clock
     ephemeral: EphemeralStore
     sealer: Sealer
+    linking: Linking
     status: Mapping[str, str] = field(default_factory=dict)
-    services: CommandServices = CommandServices()
 
 
 TransitionRule = Callable[[AcceptState, Arguments], Transition]

@@ -12,7 +12,6 @@ from core.commands.model import (
     Command,
     CommandContext,
     CommandReply,
-    CommandServices,
     Transition,
 )
 from core.commands.parse import ParsedCommand
@@ -84,7 +83,6 @@ __all__ = [
     "Command",
     "CommandContext",
     "CommandReply",
-    "CommandServices",
     "ParsedCommand",
     "Registry",
     "Transition",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -108,7 +108,7 @@ class LanguageModel(Protocol):
         temperature: float | None = None,
         max_tokens: int | None = None,
         private: bool = False,
-    ) -> AsyncIterator[ModelEvent]:
+    ) -> AsyncGenerator[ModelEvent]:
         """Deltas, then exactly one ModelFinished. Closing the iterator cancels the call."""
         ...
 

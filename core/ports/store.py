@@ -454,6 +454,10 @@ class TurnStore(Protocol):
         states."""
         ...
 
+    async def newest_turn(self, conversation_id: ConversationId) -> InboxRow | None:
+        """The newest row of a conversation's main lane: where and to whom a notice of our own would go."""
+        ...
+
     async def reopen_turn(self, user_id: UserId, turn_id: TurnId) -> None:
         """Make an ended turn accepted again (`/retry`): all messages that came of it and its outbox row go away."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import ModelError, ModelUnavailable
@@ -67,7 +67,7 @@ class ScriptedModel:
         temperature: float | None = None,
         max_tokens: int | None = None,
         private: bool = False,
-    ) -> AsyncIterator[ModelEvent]:
+    ) -> AsyncGenerator[ModelEvent]:
         self.calls.append(_call(messages, context, private))
         words = self.answer(messages[-1].content).split(" ")
         yield ModelDelta(words[0])

@@ -21,18 +21,18 @@ from adapters.queues.embedded import EmbeddedQueue
 from adapters.stores.memory import MemoryStore
 from core.access import AccessControl, AccessRule
 from core.capabilities import PlatformCapabilities, PrivateReplies
-from core.commands.model import CommandServices
 from core.commands.registry import build_registry
 from core.delivery import Delivery
 from core.direct import DIRECT, DirectAdapter
 from core.engine import ConversationEngine
+from core.linking import AccountLinking
 from core.messages import Acceptance, InboundMessage, Reply, ReplyAddress, RoomRole, Sender
 from core.policy import EnginePolicy
 from core.ports import EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
-from core.types import Audience, ConversationKind, Place, PlatformName, new_id
+from core.types import Audience, ConversationId, ConversationKind, Place, PlatformName, new_id
 from core.vault import Vault
 from tests.support.models import ScriptedModel
 from tests.support.scripted import PLAIN, ScriptedAdapter
@@ -147,6 +147,10 @@ async def world(
     adapters: dict[PlatformName, PlatformAdapter] = {adapter.name: adapter}
     adapters[DIRECT] = direct = DirectAdapter()
     queue = EmbeddedQueue(store, clock, owner=owner)
+
+    async def tell(conversation_id: ConversationId, text: str) -> None:
+        await engine.inbox.tell(conversation_id, text)
+
     services = Services(
         store=store,
         vault=Vault(store, sealer, ephemeral, policy.incognito_idle),
@@ -160,8 +164,7 @@ async def world(
         clock=clock,
         policy=policy,
         owner=owner,
-        status=dict,
-        commands=CommandServices(),
+        linking=AccountLinking(store, sealer, clock, tell),
     )
     engine = ConversationEngine(services, queue, AccessControl(rules or {}), adapters, direct)
     if start:

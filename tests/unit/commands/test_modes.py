@@ -198,10 +198,10 @@ def test_new_and_stop() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/profile use work", "/profile use  WORK", f"/profile use {WORK.id}", "profile use work"]
+    "text", ["/profile use work", "/profile use  WORK", "/profile use WORK_ID", "profile use work"]
 )
 def test_a_profile_is_chosen_by_name_or_id(text: str) -> None:
-    transition = run(text, state())
+    transition = run(text.replace("WORK_ID", WORK.id), state())
     assert transition.profile_id == WORK.id
     assert "3 memories" in transition.reply.text
 
