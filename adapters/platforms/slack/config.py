@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from adapters.markdown.slack import LIMIT
 from core.capabilities import PlatformCapabilities, PrivateReplies, StreamingStyle
 from core.types import PlatformName
 
 PLATFORM = PlatformName("slack")
 
 CAPABILITIES = PlatformCapabilities(
-    max_characters=11_000,  # a markdown block takes 12,000, and a message not much more in all
+    max_characters=LIMIT,
     streaming=StreamingStyle.NATIVE,
     edit_interval=1.0,  # about one message a second in a channel (https://docs.slack.dev/apis/web-api/rate-limits)
     threads=True,

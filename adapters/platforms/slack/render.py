@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.platforms.slack.config import CAPABILITIES
+from adapters.markdown.slack import split
 from core.messages import Button, Reply
-from core.text import split_text
 
 BUTTON_VALUE = 2_000
 BUTTON_LABEL = 75
@@ -20,7 +19,7 @@ FALLBACK = 3_000
 """Characters of the plain `text` beside the blocks: what notifications and screen readers use."""
 
 ACTION = "memorychat"
-_MENTION = re.compile(r"<(?=[@!#])")
+_CUT_MENTION = re.compile(r"(?:<[@!]?|@)\w*$")
 DUPLICATE = "(may be a duplicate)"
 
 Block = dict[str, Any]
@@ -52,16 +51,19 @@ class Rendered:
 
 def render_reply(reply: Reply) -> list[Rendered]:
     """The messages of a reply, in order: at least one. Buttons and the small last line are under the last one."""
-    parts = split_markdown(reply.text) or [""]
+    parts = split(reply.text) or [""]
     footer = " ".join(part for part in (reply.badge, DUPLICATE if reply.maybe_duplicate else "") if part)
     last = Rendered(parts[-1], (*_rows(reply.buttons), *_context(footer)), footer)
     return [*(Rendered(part) for part in parts[:-1]), last]
 
 
-def split_markdown(text: str) -> list[str]:
-    """Canonical Markdown as Slack's, in pieces that fit a message. What Slack would take for a mention is escaped, so
-    that no reply ever pings anybody."""
-    return split_text(_MENTION.sub("&lt;", text), CAPABILITIES.max_characters)
+def render_preview(text: str) -> str:
+    """What the first message of a reply shows while the text is still growing; `''` for nothing yet.
+
+    A mention cut in the middle is left out: it looks harmless until the rest of it is appended.
+    """
+    parts = split(text)
+    return _CUT_MENTION.sub("", parts[0]) if parts else ""
 
 
 def _rows(buttons: tuple[Button, ...]) -> list[Block]:

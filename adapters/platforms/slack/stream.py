@@ -10,7 +10,7 @@ from slack_sdk.errors import SlackApiError
 from adapters.platforms.slack.client import SlackClient
 from adapters.platforms.slack.errors import NOT_HERE, delivering, error_code
 from adapters.platforms.slack.outbound import Outbound
-from adapters.platforms.slack.render import Rendered, render_reply, split_markdown
+from adapters.platforms.slack.render import Rendered, render_preview, render_reply
 from core.errors import DeliveryError, DeliveryUnknown
 from core.messages import Reply, ReplyAddress
 from core.types import ConversationKind
@@ -80,10 +80,9 @@ class SlackStream:
 
     async def update(self, text: str) -> None:
         """Show the text so far, as much of it as one message holds. Raises as `PlatformAdapter.send`."""
-        parts = split_markdown(text)
-        if not parts or self._state is _State.SILENT:
+        shown = render_preview(text)
+        if not shown or self._state is _State.SILENT:
             return
-        shown = parts[0]
         try:
             if self._state is _State.EDITED or not self._streaming.is_native:
                 await self._edit(shown)
