@@ -152,7 +152,10 @@ class QdrantIndex:
 
         if not self._url:
             return QdrantClient(":memory:")
-        return QdrantClient(url=self._url, api_key=self._api_key or None, timeout=TIMEOUT_SECONDS)
+        # The compatibility check would ask from a thread of its own and warn where nobody looks.
+        return QdrantClient(
+            url=self._url, api_key=self._api_key or None, timeout=TIMEOUT_SECONDS, check_compatibility=False
+        )
 
     def _prepare(self, client: QdrantClient) -> None:
         if not self._shared or client.collection_exists(self._shared):

@@ -52,18 +52,23 @@ class Mem0Gateway:
             await asyncio.gather(self._loading, return_exceptions=True)
 
     async def _run(self, work: Work, call: Callable[[Engine], Awaitable[object]]) -> None:
-        engine = await asyncio.shield(self.load_soon())
-        async with self._slots:
-            token = current.set(work)
-            try:
-                await call(engine)
-            except MemoryChatError:
-                raise
-            except Exception as error:
-                # mem0 wraps what it meets and quotes it; only the kind of failure may leave here.
-                raise work.error or MemoryUnavailable("mem0", type(error).__name__) from None
-            finally:
-                current.reset(token)
+        try:
+            engine = await asyncio.shield(self.load_soon())
+            async with self._slots:
+                await _within(work, call(engine))
+        except MemoryChatError:
+            raise
+        except Exception as error:
+            # mem0 wraps what it meets and quotes it; only the kind of failure may leave here.
+            raise work.error or MemoryUnavailable("mem0", type(error).__name__) from None
+
+
+async def _within(work: Work, call: Awaitable[object]) -> None:
+    token = current.set(work)
+    try:
+        await call
+    finally:
+        current.reset(token)
 
 
 def _load(embedder: Embedder, model: LanguageModel, loop: asyncio.AbstractEventLoop) -> Engine:

@@ -58,7 +58,7 @@ class Opened:
         memory = entry.memory
         self.entries[memory.id] = entry
         self.keys.setdefault(text_key(memory.text), memory.id)
-        self.lexicon.add(memory.id, memory.text, _language(memory))
+        self.lexicon.add(memory.id, _words_of(memory), _language(memory))
         insort(self._told, (memory.said_at.timestamp(), memory.id))
 
     def remove(self, memory_id: MemoryId) -> bool:
@@ -68,7 +68,7 @@ class Opened:
         memory = entry.memory
         if self.keys.get(text_key(memory.text)) == memory_id:
             del self.keys[text_key(memory.text)]
-        self.lexicon.remove(memory_id, memory.text, _language(memory))
+        self.lexicon.remove(memory_id, _words_of(memory), _language(memory))
         self._told.remove((memory.said_at.timestamp(), memory_id))
         return True
 
@@ -246,6 +246,11 @@ class Namespaces:
     def _unload(self, opened: Opened) -> None:
         opened.dropped = True
         self._index.unload(opened.namespace)
+
+
+def _words_of(memory: Memory) -> str:
+    """With the speaker: in a room "what does Ben like" asks for what Ben said."""
+    return f"{memory.author_name} {memory.text}"
 
 
 def _language(memory: Memory) -> str:
