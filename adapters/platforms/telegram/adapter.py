@@ -25,7 +25,7 @@ from adapters.platforms.telegram.poll import Poller
 from adapters.platforms.telegram.post import OnMigrated, Post, Target
 from adapters.platforms.telegram.private import ForOneReader
 from adapters.platforms.telegram.render import render
-from adapters.platforms.telegram.stream import DraftPreview, DraftSupport, EditPreview, TelegramStream
+from adapters.platforms.telegram.stream import DraftPreview, DraftSupport, EditPreview, Preview, TelegramStream
 from adapters.platforms.telegram.translate import BotSelf, Migrated, chat_of, translate
 from core.capabilities import PlatformCapabilities
 from core.errors import StoreError
@@ -37,7 +37,7 @@ from core.types import Audience, ConversationKind, PlatformName, TurnId
 log = logging.getLogger(__name__)
 
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105  a header's name, no secret
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 1.0
 
 
 class TelegramAdapter:
@@ -82,13 +82,15 @@ class TelegramAdapter:
             self._spawn(keep_connecting(self._begin, self._config.retry_pause))
 
     async def stop(self) -> None:
-        await self._end_background()
-        if self._poller is not None:
-            await self._poller.stop()
-        self._accept = None
-        await self._post.drain(DRAIN_SECONDS)
-        await self._end_background()
-        await self._bot.close_connections()
+        try:
+            await self._end_background()
+            if self._poller is not None:
+                await self._poller.stop()
+            self._accept = None
+            await self._post.drain(DRAIN_SECONDS)
+            await self._end_background()
+        finally:
+            await self._bot.close_connections()
 
     async def send(
         self,
@@ -109,10 +111,10 @@ class TelegramAdapter:
 
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> ReplyStream:
         target = Target.of(address)
+        preview: Preview = DraftPreview(self._bot, self._pacer, target, nonce, self._drafts)
         if address.kind is ConversationKind.SHARED:
-            return TelegramStream(self._post, target, EditPreview(self._post, self._pacer, target))
-        preview = DraftPreview(self._bot, self._pacer, target, nonce, self._drafts)
-        return TelegramStream(self._post, target, preview)
+            preview = EditPreview(self._post, self._pacer, target)
+        return TelegramStream(self._post, target, preview, self._config.preview_after)
 
     async def typing(self, address: ReplyAddress) -> None:
         """In the background: an answer never waits for its announcement."""

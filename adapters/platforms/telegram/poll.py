@@ -28,7 +28,8 @@ Take = Callable[[Update], Awaitable[None]]
 """Returns once the update is stored or of no interest."""
 
 LONGEST_PAUSE = 60.0
-CONFIRM_SECONDS = 2.0
+CONFIRM_SECONDS = 0.4
+"""A stop has little time; what is not confirmed comes again and is known then."""
 POISON_TRIES = 5
 """An update that a fault of ours (not the store's) makes fail this often is skipped, or nobody is heard again."""
 

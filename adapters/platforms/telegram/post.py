@@ -106,7 +106,7 @@ class Post:
                 part.text,
                 chat_id=chat,
                 message_id=message_id,
-                entities=part.entities,
+                entities=part.entities or None,
                 reply_markup=part.keyboard,
                 link_preview_options=NO_PREVIEW,
             )
@@ -135,7 +135,7 @@ class Post:
             message = await self._bot.send_message(
                 chat,
                 part.text,
-                entities=part.entities,
+                entities=part.entities or None,
                 message_thread_id=target.thread,
                 reply_parameters=_quote(target),
                 reply_markup=part.keyboard,

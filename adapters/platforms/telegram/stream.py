@@ -39,10 +39,11 @@ class Preview(Protocol):
 class TelegramStream:
     """`core.ports.platform.ReplyStream` over one kind of preview."""
 
-    def __init__(self, post: Post, target: Target, preview: Preview) -> None:
+    def __init__(self, post: Post, target: Target, preview: Preview, first_after: float) -> None:
         self._post = post
         self._target = target
         self._preview = preview
+        self._first_at = time.monotonic() + first_after
         self._under_way: asyncio.Task[None] | None = None
 
     @property
@@ -50,6 +51,8 @@ class TelegramStream:
         return self._preview.message_ids
 
     async def update(self, text: str) -> None:
+        if (wait := self._first_at - time.monotonic()) > 0:
+            raise DeliveryRateLimited("first preview", retry_after=wait)
         if parts := render_text(text):
             self._under_way = asyncio.create_task(self._preview.show(parts))
             await asyncio.shield(self._under_way)
@@ -130,5 +133,5 @@ class DraftPreview:
             self._draft_id,
             part.text,
             message_thread_id=self._target.thread,
-            entities=part.entities,
+            entities=part.entities or None,
         )

@@ -16,6 +16,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -91,6 +92,7 @@ class TelegramServer:
         self.moved: dict[int, int] = {}
         self.missing: set[str] = set()
         self.webhook: Json = {"url": ""}
+        self.clock: Callable[[], float] = time.time
         self._faults: dict[str, list[Fault]] = defaultdict(list)
         self._updates: list[Json] = []
         self._next_update = 5_000
@@ -531,7 +533,7 @@ class TelegramServer:
             "message_id": self._next_message,
             "from": author,
             "chat": self.chats[chat],
-            "date": 1_795_000_000 + self._next_message,
+            "date": int(self.clock()),
         }
         self.messages[chat][self._next_message] = message
         return message
