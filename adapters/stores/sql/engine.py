@@ -17,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from adapters.stores.sql.faults import FOREIGN, as_store_error
+from adapters.stores.sql.writer import Writer
 from core.errors import StoreUnavailable
 from core.ports.clock import Clock
 
@@ -29,35 +30,30 @@ G = TypeVar("G", bound="Group")
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "temp_store=MEMORY")
 
 
-class Transactions:
+class Reader:
     """Runs functions that take a Connection, each in one transaction, on at most `threads` threads."""
 
-    def __init__(self, engine: Engine, threads: int, name: str) -> None:
-        self.engine = engine
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"store-{name}")
-
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="store-reader")
         self._closed = False
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Raises only errors of our own tree; StoreUnavailable after `close`."""
+        """Raises only errors of our own tree and those of `work`; StoreUnavailable after `close`."""
+        if self._closed:
+            raise StoreUnavailable("closed")
 
         def begin(engine: Engine) -> T:
             with engine.begin() as connection:
                 return work(connection)
 
-        return await self.outside(begin)
-
-    async def outside(self, work: Callable[[Engine], T]) -> T:
-        """Run what manages its own transactions (VACUUM, migrations)."""
-        if self._closed:
-            raise StoreUnavailable("closed")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, work, self.engine)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, begin, self._engine)
 
     async def close(self) -> None:
         """Wait for what is under way. Idempotent."""
         self._closed = True
         await asyncio.to_thread(self._executor.shutdown)
-        await asyncio.to_thread(self.engine.dispose)
+        await asyncio.to_thread(self._engine.dispose)
 
 
 def mapped(work: Callable[[Engine], T], engine: Engine) -> T:
@@ -97,7 +93,7 @@ def sqlite_engine(
 class Group:
     """What every part of the store stands on."""
 
-    def __init__(self, clock: Clock, writer: Transactions, reader: Transactions) -> None:
+    def __init__(self, clock: Clock, writer: Writer, reader: Reader) -> None:
         self._clock = clock
         self._writer = writer
         self._reader = reader

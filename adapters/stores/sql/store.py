@@ -9,7 +9,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from adapters.stores import migrations
 from adapters.stores.sql.conversations import SqlConversations
-from adapters.stores.sql.engine import Transactions, sqlite_engine
+from adapters.stores.sql.engine import Reader, sqlite_engine
 from adapters.stores.sql.erasure import SqlErasure
 from adapters.stores.sql.files import RunnerLock, prepare
 from adapters.stores.sql.links import SqlLinks
@@ -20,6 +20,7 @@ from adapters.stores.sql.replies import SqlReplies
 from adapters.stores.sql.sessions import SqlSessions
 from adapters.stores.sql.turns import SqlTurns
 from adapters.stores.sql.users import SqlUsers
+from adapters.stores.sql.writer import Writer
 from core.errors import ConfigurationError, StoreUnavailable
 from core.ports.clock import Clock
 
@@ -60,8 +61,8 @@ class SqlStore(
         engine = partial(sqlite_engine, parsed, busy_timeout=busy_timeout, pragmas=pragmas)
         super().__init__(
             clock,
-            Transactions(engine(connections=1, begin="BEGIN IMMEDIATE"), 1, "writer"),
-            Transactions(engine(connections=readers, begin="BEGIN"), readers, "reader"),
+            Writer(engine(connections=1, begin="BEGIN IMMEDIATE")),
+            Reader(engine(connections=readers, begin="BEGIN"), readers),
         )
 
     async def open(self) -> None:
