@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+import sys
+import termios
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
@@ -111,7 +113,8 @@ class TerminalFace:
         self._view.begin()
         ticker = asyncio.create_task(self._tick(self._view))
         try:
-            yield
+            with keys_unseen():
+                yield
         finally:
             ticker.cancel()
             with suppress(asyncio.CancelledError):
@@ -132,9 +135,14 @@ class TerminalFace:
             if reply.kind is ReplyKind.NOTICE:
                 self._view.begin()  # the reply itself is still to come
         elif self._session is not None and self._session.app.is_running:
-            await run_in_terminal(lambda: ReplyView(self._console).finish(reply, saved))
+            await run_in_terminal(lambda: self._show_late(reply, saved))
         else:
-            ReplyView(self._console).finish(reply, saved)
+            self._show_late(reply, saved)
+
+    def _show_late(self, reply: Reply, saved: Sequence[str]) -> None:
+        if reply.kind is not ReplyKind.NOTICE:
+            self._console.print(Text("  to an earlier message:\n", style="dim"))
+        ReplyView(self._console).finish(reply, saved)
 
     async def problem(self, text: str) -> None:
         if self._view is not None:
@@ -221,6 +229,23 @@ def _keys() -> KeyBindings:
         event.current_buffer.insert_text("\n")
 
     return keys
+
+
+@contextmanager
+def keys_unseen() -> Iterator[None]:
+    """What is typed meanwhile is kept for the next prompt, but not echoed into the reply."""
+    try:
+        descriptor = sys.stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, ValueError, termios.error):
+        yield  # not at a terminal
+        return
+    silent = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+    termios.tcsetattr(descriptor, termios.TCSANOW, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def make_private_file(path: Path) -> None:

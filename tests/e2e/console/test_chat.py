@@ -116,6 +116,9 @@ def test_the_schema_is_shown_and_upgraded_and_a_newer_one_is_left_alone(memorych
     assert ran.code == 1
     assert ran.out == ""
     assert "newer version" in ran.err
+    assert "this version" in memorychat("db", "current").out
+    examined = memorychat("doctor")
+    assert (examined.code, "✗ Database" in examined.out) == (1, True)
 
 
 def test_wrong_settings_stop_the_start_with_a_line_each(memorychat: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +164,19 @@ def test_the_doctor_tells_what_is_broken_and_how_to_mend_it(memorychat: Run, mon
     assert [line.split()[1] for line in broken] == ["Model", "Telegram"]
     assert all("→" in line for line in broken)
     assert "not-a-token" not in ran.out
+
+
+def test_a_key_that_is_none_stops_the_start_and_is_not_shown(memorychat: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEMORYCHAT_MASTER_KEY", "no-key-canary")
+    ran = memorychat("chat", stdin="hello\n")
+    examined = memorychat("doctor")
+    assert (ran.code, examined.code) == (1, 1)
+    assert "MEMORYCHAT_MASTER_KEY" in ran.err
+    assert "✗ Settings" in examined.out
+    assert "canary" not in ran.err + examined.out
+    monkeypatch.setenv("MEMORYCHAT_MASTER_KEY", "")
+    monkeypatch.setenv("SEALING", "off")
+    assert "– Keys" in memorychat("doctor").out
 
 
 def test_help_version_and_wrong_usage(memorychat: Run) -> None:
@@ -281,28 +297,26 @@ def test_on_a_terminal_memories_are_a_table(memorychat: Run) -> None:
         assert person.left_with() == 0
 
 
-def test_one_folder_has_one_talk_at_a_time_and_nothing_breaks_when_a_reader_leaves(home: Path) -> None:
+def test_one_folder_has_one_talk_at_a_time(memorychat: Run) -> None:
     with terminal("chat") as person:
         person.wait_for("❯")
-        second = subprocess.run(
-            [sys.executable, "-c", "from bot.cli import main; main()", "chat"],
-            input=b"hello\n",
-            capture_output=True,
-            check=False,
-            timeout=30,
-        )
-        assert second.returncode == 1
-        assert b"already running" in second.stderr
-        assert b"Traceback" not in second.stderr
+        second = memorychat("chat", stdin="hello\n")
+        assert second.code == 1
+        assert "already running" in second.err
+        assert "doctor" not in second.err
         person.type("\x04")
         assert person.left_with() == 0
-    piped = subprocess.run(
+
+
+@pytest.mark.usefixtures("home")
+def test_nothing_breaks_when_the_reader_of_a_pipe_leaves() -> None:
+    ran = subprocess.run(
         f"yes hello | head -50 | {sys.executable} -c 'from bot.cli import main; main()' chat | head -1",
         shell=True,
         capture_output=True,
         check=False,
         timeout=60,
     )
-    assert piped.stdout.count(b"\n") == 1
-    assert b"Traceback" not in piped.stderr
-    assert b"Broken" not in piped.stderr
+    assert ran.stdout.count(b"\n") == 1
+    assert b"Traceback" not in ran.stderr
+    assert b"Broken" not in ran.stderr

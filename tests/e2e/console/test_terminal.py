@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import pty
 import signal
+import sys
+import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
 from prompt_toolkit.application import create_app_session, get_app_or_none
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from rich.console import Console
 
 from adapters.platforms.console.face import PromptStatus
-from adapters.platforms.console.terminal import TerminalFace
+from adapters.platforms.console.terminal import TerminalFace, keys_unseen
 from adapters.platforms.console.view import blocks_of
 from core.commands.registry import build_registry
 from core.messages import Button, InboundMessage, OutboundFile, Reply, ReplyAddress, ReplyKind
@@ -293,6 +297,7 @@ async def test_a_late_reply_is_shown_while_the_prompt_is_open(tmp_path: Path) ->
         await until(lambda: "you said: one" in terminal.text and terminal.line == "")
         late = ReplyAddress(script.heard[0].place, script.heard[0].kind, "local", reply_to="earlier")
         await script.adapter.send(late, reply("from before"), nonce="n")
+        assert "to an earlier message:" in terminal.text
         assert "from before" in terminal.text
         terminal.keys.send_text(LEAVE)
         await talk
@@ -346,3 +351,15 @@ def final_screen(written: str) -> list[str]:
             lines[row] += written[position]
         position += 1
     return lines
+
+
+def test_what_is_typed_while_waiting_is_not_echoed_into_the_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "r") as keyboard:
+        monkeypatch.setattr(sys, "stdin", keyboard)
+        before = termios.tcgetattr(slave)
+        with keys_unseen():
+            assert not termios.tcgetattr(slave)[3] & termios.ECHO
+            assert termios.tcgetattr(slave)[3] & termios.ISIG, "Ctrl-C still has to arrive"
+        assert termios.tcgetattr(slave) == before
+    os.close(master)
