@@ -22,7 +22,7 @@ from adapters.platforms.telegram.errors import retry_seconds
 from adapters.platforms.telegram.pace import Pacer
 from adapters.platforms.telegram.post import Post, Target
 from adapters.platforms.telegram.render import Part, render_text
-from core.errors import DeliveryRateLimited
+from core.errors import DeliveryError, DeliveryRateLimited
 from core.messages import Reply
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,12 @@ class TelegramStream:
     async def finish(self, reply: Reply) -> tuple[str, ...]:
         if self._under_way is not None:
             await asyncio.gather(self._under_way, return_exceptions=True)
-        return await self._post.put(self._target, reply, self.message_ids)
+        try:
+            self._preview.message_ids = await self._post.put(self._target, reply, self.message_ids)
+        except DeliveryError as error:
+            self._preview.message_ids = error.sent_ids  # the next try goes on from there
+            raise
+        return self.message_ids
 
 
 class EditPreview:

@@ -55,6 +55,8 @@ class Desk:
         return Acceptance.ACCEPTED
 
     async def migrated(self, place: Place, new_place: Place) -> None:
+        if self.trouble:
+            raise self.trouble.pop(0)
         self.migrations.append((place, new_place))
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ from core.messages import Acceptance, InboundEvent, InboundMessage, Reply, Reply
 from core.types import Audience
 from tests.support.polling import eventually
 
+ROOT = Path(__file__).parents[3]
 UNLIMITED = Pace(chat=(100_000, 1.0), group=(100_000, 1.0), overall=(100_000, 1.0))
 REPLY = """Your dog is called **Rex** (you told me on *3 May*).
 
@@ -78,7 +80,7 @@ def translation_and_rendering(rounds: int = 2_000) -> float:
 async def server_process() -> AsyncIterator[str]:
     """The emulator in a process of its own; its address."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.e2e.telegram.server", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "tests.e2e.telegram.server", stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert process.stdout is not None
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.e2e.telegram.server import TelegramServer
 from tests.support.polling import eventually
 
+ROOT = Path(__file__).parents[3]
 PEOPLE = range(1_000, 1_010)
 EACH = 20
 
@@ -25,6 +26,7 @@ async def bot_process(telegram: TelegramServer, log: Path, until: int) -> AsyncI
         sys.executable,
         *("-m", "tests.e2e.telegram.poller", telegram.base_url, telegram.token, str(log), str(until)),
         env=environment,
+        cwd=ROOT,
     )
     try:
         yield

@@ -226,6 +226,16 @@ async def test_it_connects_later_when_telegram_is_away_at_the_start(
         await eventually(lambda: desk.texts == ["good morning"])
 
 
+async def test_a_wrong_token_found_out_later_is_told_and_not_tried_for_ever(
+    telegram: TelegramServer, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    await telegram.shut()
+    await connect(token="123:WRONG")
+    async with telegram:
+        await eventually(lambda: "Telegram stays off" in caplog.text)
+    assert "WRONG" not in caplog.text
+
+
 async def test_a_stop_while_telegram_is_away_ends_the_trying(telegram: TelegramServer, connect: Connect) -> None:
     await telegram.shut()
     adapter = await connect()

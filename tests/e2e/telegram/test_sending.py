@@ -9,7 +9,7 @@ import pytest
 
 from adapters.platforms.telegram import Pace, TelegramAdapter
 from adapters.platforms.telegram.render import MAYBE_DUPLICATE
-from core.errors import DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
+from core.errors import DeliveryRateLimited, DeliveryRefused, DeliveryUnknown, StoreUnavailable
 from core.messages import Button, InboundMessage, OutboundFile, ReplyAddress
 from core.types import Audience, ConversationKind, Place, PlatformName, TurnId
 from tests.e2e.telegram.conftest import Connect, Desk, address_of, answer, config_for
@@ -310,6 +310,20 @@ async def test_a_reply_follows_a_group_that_moved(telegram: TelegramServer, desk
     assert desk.migrations == [(Place(name, "", "-500"), Place(name, "", "-1005"))]
 
 
+async def test_a_reply_arrives_also_when_the_move_cannot_be_stored_yet(
+    telegram: TelegramServer, desk: Desk, connect: Connect
+) -> None:
+    telegram.add_group(-500, "Old", kind="group")
+    adapter = await connect()
+    telegram.migrate(-500, -1005, announce=False)
+    desk.trouble = [StoreUnavailable()]
+    await adapter.send(in_room(chat=-500), answer("one"), nonce=NONCE)
+    assert desk.migrations == []
+    await adapter.send(in_room(chat=-500), answer("two"), nonce=NONCE)
+    assert len(desk.migrations) == 1
+    assert telegram.visible_messages(-1005) == ["one", "two"]
+
+
 async def test_replies_of_one_chat_keep_inside_its_pace(telegram: TelegramServer, connect: Connect) -> None:
     adapter = await connect(pace=Pace(chat=(2, 0.3), group=(3, 60.0), overall=(100, 1.0), patience=1.0))
     began = time.monotonic()
@@ -462,6 +476,24 @@ async def test_a_preview_cut_short_by_the_end_is_neither_lost_nor_late(
     await asyncio.gather(update, return_exceptions=True)
     await stream.finish(answer("Once upon a time."))
     assert telegram.visible_messages(ROOM) == ["Once upon a time."]
+
+
+@pytest.mark.parametrize("address", [private_chat(), in_room()], ids=["private", "room"])
+async def test_a_stream_whose_end_is_held_up_goes_on_where_it_was(
+    telegram: TelegramServer, connect: Connect, address: ReplyAddress
+) -> None:
+    adapter = await connect()
+    chat = int(address.place.chat_id)
+    long = answer("\n\n".join(f"paragraph {number} " + "x" * 900 for number in range(12)))
+    stream = await adapter.open_stream(address, turn_id=TURN, nonce=NONCE)
+    await stream.update("paragraph 0")
+    telegram.flood("sendMessage", 1, chat=chat, after=1)
+    with pytest.raises(DeliveryRateLimited):
+        await stream.finish(long)
+    ids = await stream.finish(long)
+    texts = telegram.visible_messages(chat)
+    assert len(ids) == len(texts)
+    assert [word for word in " ".join(texts).split() if word.isdigit()] == [str(number) for number in range(12)]
 
 
 async def test_previews_leave_room_for_the_final_text(telegram: TelegramServer, connect: Connect) -> None:
