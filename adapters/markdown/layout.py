@@ -22,6 +22,9 @@ from adapters.markdown.tables import Table
 NESTING = 40
 """Blocks within blocks. The parser recurses for each, so that it stays far from Python's limit."""
 
+COLUMNS = 100
+"""Of a table. The parser fills every row up to the header's width, at a cost that grows with the product."""
+
 _LINE_END = re.compile(r"\r\n?|\n")
 
 _LANGUAGE = re.compile(r"[\w+.#-]{0,30}", re.ASCII)
@@ -302,11 +305,10 @@ class Layout:
 
 
 def parse(markdown: str) -> list[Token] | None:
-    """None where the parser would give up and drop what it did not read."""
-    try:
-        tokens = _PARSER.parse(markdown)
-    except RecursionError:
+    """None where the parser would give up and drop what it did not read, or would need seconds."""
+    if any(line.count("|") > COLUMNS for line in markdown.split("\n")):
         return None
+    tokens = _PARSER.parse(markdown)
     return None if any(token.level >= NESTING - 1 for token in tokens) else tokens
 
 

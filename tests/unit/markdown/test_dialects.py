@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.markdown import discord, plain, slack, telegram
@@ -27,6 +27,7 @@ RENDERERS: dict[str, Callable[[str], str]] = {
 }
 SPLITTERS: dict[str, Splitter] = {"slack": slack.split, "discord": discord.split, "telegram": telegram_texts}
 
+unhurried = settings(deadline=None)  # how long one example takes is for the benchmarks to say
 every_renderer = pytest.mark.parametrize("render", RENDERERS.values(), ids=RENDERERS)
 every_splitter = pytest.mark.parametrize("dialect", SPLITTERS)
 
@@ -46,6 +47,7 @@ def bare(text: str) -> str:
 
 
 @every_renderer
+@unhurried
 @given(markdown=texts)
 @example(markdown="> " * 500 + "w1")
 @example(markdown="- " * 500 + "w1")
@@ -56,6 +58,7 @@ def test_it_never_fails_and_is_always_the_same(render: Callable[[str], str], mar
 
 
 @every_renderer
+@unhurried
 @given(markdown=documents)
 @example(markdown="> " * 500 + "w1")
 @example(markdown="| w1 | w2 |\n|---|---|\n| w3 | w4 | w5 | w6 |\n")
@@ -63,6 +66,7 @@ def test_it_never_fails_and_is_always_the_same(render: Callable[[str], str], mar
 @example(markdown="<div>w1</div>\n\n<w2>")
 @example(markdown="```zz w1 w2\nw3\n```")
 @example(markdown="```w1")
+@example(markdown="|w1" * 2_000 + "\n" + "|-" * 2_000 + "\n" + "|w2\n" * 100)
 @example(markdown="[![w1](https://h.example/1)](https://h.example/2) ![**w2**](w3)")
 def test_every_word_arrives_in_order(render: Callable[[str], str], markdown: str) -> None:
     said, shown = words(markdown), words(render(markdown))
@@ -72,6 +76,7 @@ def test_every_word_arrives_in_order(render: Callable[[str], str], markdown: str
 
 
 @every_splitter
+@unhurried
 @given(markdown=texts, limit=st.integers(40, 400))
 def test_every_part_fits(dialect: str, markdown: str, limit: int) -> None:
     parts = SPLITTERS[dialect](markdown, limit)
@@ -81,6 +86,7 @@ def test_every_part_fits(dialect: str, markdown: str, limit: int) -> None:
 
 
 @every_splitter
+@unhurried
 @given(markdown=documents, limit=st.integers(40, 400))
 def test_the_parts_together_are_the_whole(dialect: str, markdown: str, limit: int) -> None:
     parts = SPLITTERS[dialect](markdown, limit)
@@ -93,6 +99,7 @@ def test_nothing_to_say_is_no_message(dialect: str) -> None:
     assert SPLITTERS[dialect](" \n\n ", 100) == []
 
 
+@unhurried
 @given(markdown=texts)
 def test_slack_pings_nobody(markdown: str) -> None:
     assert not re.search(
@@ -100,11 +107,13 @@ def test_slack_pings_nobody(markdown: str) -> None:
     )
 
 
+@unhurried
 @given(markdown=texts)
 def test_discord_pings_nobody(markdown: str) -> None:
     assert not re.search(r"@(everyone|here)\b|<@[!&]?\d", discord.render(markdown))
 
 
+@unhurried
 @given(markdown=texts)
 @example(markdown="[w1](tg://user?id=1) ![w2](tg://user?id=1)")
 def test_telegram_pings_nobody(markdown: str) -> None:
@@ -118,6 +127,7 @@ def test_telegram_pings_nobody(markdown: str) -> None:
     assert not re.search(r"(?<!\w)@\w", outside_code)
 
 
+@unhurried
 @given(markdown=texts, limit=st.integers(40, 400), most=st.integers(1, 8))
 def test_telegrams_entities_are_sound(markdown: str, limit: int, most: int) -> None:
     for part in telegram.split(markdown, limit, most):
