@@ -9,7 +9,7 @@ from datetime import datetime
 
 from adapters.platforms.slack.client import SlackClient
 from adapters.platforms.slack.config import CAPABILITIES, PLATFORM, SlackConfig
-from adapters.platforms.slack.errors import SDK_ERRORS, delivering, error_code, refused_token
+from adapters.platforms.slack.errors import BAD_TOKEN, NOT_HERE, SDK_ERRORS, delivering, error_code, refused_token
 from adapters.platforms.slack.files import fetch
 from adapters.platforms.slack.history import History
 from adapters.platforms.slack.intake import Intake
@@ -23,7 +23,7 @@ from core.capabilities import PlatformCapabilities
 from core.errors import ConfigurationError
 from core.messages import Attachment, InboundMessage, Reply, ReplyAddress
 from core.ports import Acceptor
-from core.types import ConversationKind, Place, PlatformName, TurnId
+from core.types import Place, PlatformName, TurnId
 
 log = logging.getLogger(__name__)
 
@@ -101,8 +101,7 @@ class SlackAdapter:
                 channel_id=address.place.chat_id, thread_ts=address.thread_id, status="is thinking…"
             )
         except SDK_ERRORS as error:
-            if address.kind is ConversationKind.PRIVATE and error_code(error):
-                self._has_status = error_code(error) in ("ratelimited", "internal_error", "fatal_error")
+            self._has_status = error_code(error) not in (*NOT_HERE, *BAD_TOKEN)
 
     async def thread_history(self, address: ReplyAddress, *, limit: int) -> list[tuple[str, str]]:
         with delivering():

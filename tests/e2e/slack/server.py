@@ -142,7 +142,7 @@ class SlackServer:
             "trigger_id": self.now(),
             "response_url": self.response_url(channel, user),
         }
-        return self._deliver("slash_commands", payload)
+        return self.deliver("slash_commands", payload)
 
     def press(self, user: str, message: Message, label: str, *, channel: str) -> Sent:
         button = next(item for item in message.buttons() if item["text"]["text"] == label)
@@ -158,7 +158,7 @@ class SlackServer:
             "response_url": self.response_url(channel, user),
             "trigger_id": self.now(),
         }
-        return self._deliver("interactive", payload)
+        return self.deliver("interactive", payload)
 
     def visible_messages(self, channel: str, user: str = "") -> list[str]:
         """What the bot has said there, as that person (or, without one, everybody) can read it."""
@@ -176,7 +176,7 @@ class SlackServer:
 
     def tell(self, event: Json) -> Sent:
         body = {"type": "event_callback", "team_id": TEAM, "api_app_id": "A1", "event_id": f"Ev{self.now()}"}
-        return self._deliver("events_api", {**body, "event": event, "authorizations": [{"team_id": TEAM}]})
+        return self.deliver("events_api", {**body, "event": event, "authorizations": [{"team_id": TEAM}]})
 
     def fail(self, method: str, *faults: Fault) -> None:
         self.faults.setdefault(method, []).extend(faults)
@@ -207,7 +207,8 @@ class SlackServer:
         micros = next(self._clock)
         return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
 
-    def _deliver(self, kind: str, payload: Json) -> Sent:
+    def deliver(self, kind: str, payload: Json) -> Sent:
+        """Any payload, of the kinds `events_api`, `slash_commands` and `interactive`."""
         sent = Sent(kind, payload)
         self.sent.append(sent)
         task = asyncio.create_task((self.http or self.socket).send(sent))

@@ -18,7 +18,7 @@ from core.types import Audience, ConversationKind
 from tests.e2e.slack.conftest import Desk, answer, config_for, served
 from tests.e2e.slack.model import ANNA, BEN, BETWEEN_PEOPLE, BOT, CARLA, DM, OTHER_ROOM, TEAM, TEAM_ROOM, Fault
 from tests.e2e.slack.server import SlackServer
-from tests.e2e.slack.transport import HttpTransport, Sent, signature
+from tests.e2e.slack.transport import HttpTransport, Json, Sent, signature
 from tests.support.polling import eventually
 
 
@@ -162,6 +162,52 @@ async def test_what_could_not_be_stored_is_sent_again(slack: SlackServer, desk: 
     assert desk.texts == ["remember this"]
 
 
+async def test_an_error_of_ours_loses_no_message_and_stops_no_other(
+    slack: SlackServer, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    bugs = [KeyError("a bug")]
+
+    async def stumbling(event: InboundEvent) -> Acceptance:
+        if bugs:
+            raise bugs.pop()
+        return await desk.accept(event)
+
+    adapter = SlackAdapter(config_for(slack))
+    await adapter.start(stumbling)
+    slack.say(ANNA, "first")
+    await eventually(lambda: "request failed: KeyError" in caplog.text)
+    slack.say(BEN, "second")
+    await eventually(lambda: desk.texts == ["second"])
+    await slack.socket.redeliver()
+    await acknowledged(*slack.sent)
+    assert desk.texts == ["second", "first"]
+    await adapter.stop()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"type": "event_callback"},
+        {"type": "event_callback", "event": None},
+        {"type": "event_callback", "event": "message"},
+        {"type": "event_callback", "event": {"type": 5}},
+        {"type": "event_callback", "event": {"type": "message", "user": 7}},
+        {"type": "event_callback", "authorizations": [3], "event": {"type": "message"}},
+        {"type": "block_actions", "user": 5, "actions": "none"},
+        {"type": "view_submission", "view": {}},
+        {"command": 5},
+        {},
+    ],
+)
+async def test_malformed_requests_are_acknowledged_and_forgotten(
+    slack: SlackServer, desk: Desk, adapter: SlackAdapter, payload: Json
+) -> None:
+    await acknowledged(slack.deliver("events_api", payload))
+    slack.say(ANNA, "and now?")
+    await acknowledged(*slack.sent)
+    assert desk.texts == ["and now?"]
+
+
 async def test_a_socket_that_slack_refreshes_loses_nothing(
     slack: SlackServer, desk: Desk, adapter: SlackAdapter
 ) -> None:
@@ -224,13 +270,28 @@ async def test_wrong_tokens_stop_the_start(slack: SlackServer, desk: Desk) -> No
         await adapter.stop()
 
 
-async def test_a_slack_out_of_reach_is_tried_until_it_answers(slack: SlackServer, desk: Desk) -> None:
+async def test_a_slack_out_of_reach_is_tried_until_it_answers(
+    slack: SlackServer, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.platforms.slack.adapter.RECONNECT", (0.01, 0.02))
     slack.fail("auth.test", Fault(status=503, html=True))
     adapter = SlackAdapter(config_for(slack))
     await adapter.start(desk.accept)
     slack.say(ANNA, "hello?")
     await acknowledged(*slack.sent)
     assert desk.texts == ["hello?"]
+    await adapter.stop()
+
+
+async def test_a_token_that_turns_out_wrong_later_ends_the_trying(
+    slack: SlackServer, desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.platforms.slack.adapter.RECONNECT", (0.01, 0.02))
+    slack.fail("auth.test", Fault(status=503, html=True), Fault(status=500), Fault(error="account_inactive"))
+    adapter = SlackAdapter(config_for(slack))
+    await adapter.start(desk.accept)
+    await eventually(lambda: "Slack stays off: SLACK_BOT_TOKEN" in caplog.text)
+    assert len(slack.called("auth.test")) == 3
     await adapter.stop()
 
 
@@ -368,8 +429,10 @@ async def test_a_slow_store_does_not_miss_slacks_deadline(
     await adapter.start(slowly)
     await acknowledged(slack.command(ANNA, "/memories"))
     assert desk.events == []
+    stopping = asyncio.create_task(adapter.stop())
+    await asyncio.sleep(0)
     ready.set()
-    await adapter.stop()
+    await stopping
     assert desk.texts == ["/memories"]
 
 

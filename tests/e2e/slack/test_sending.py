@@ -185,6 +185,20 @@ async def test_an_unanswered_call_is_unknown_and_an_unreached_server_is_not(slac
     await adapter.stop()
 
 
+async def test_a_bot_that_was_removed_from_a_channel_still_serves_the_others(
+    slack: SlackServer, desk: Desk, adapter: SlackAdapter
+) -> None:
+    address = await asked_in_room(slack, desk)
+    slack.members[TEAM_ROOM].remove(BOT)
+    with pytest.raises(DeliveryRefused):
+        await adapter.send(address, answer("Hello"), nonce=NONCE)
+    stream = await adapter.open_stream(address, turn_id=TURN, nonce=NONCE)
+    with pytest.raises(DeliveryRefused):
+        await stream.update("Hel")
+    await adapter.send(await asked(slack, desk), answer("Hello"), nonce=NONCE)
+    assert slack.visible_messages(DM[ANNA]) == ["Hello"]
+
+
 # -- streaming --------------------------------------------------------------------------------------------------------
 
 
@@ -517,11 +531,14 @@ async def test_files_too_large_gone_or_elsewhere(slack: SlackServer, adapter: Sl
 async def test_the_status_is_shown_and_never_fatal(slack: SlackServer, desk: Desk, adapter: SlackAdapter) -> None:
     address = await asked(slack, desk)
     await adapter.typing(address)
-    assert slack.statuses == ["is thinking…"]
+    slack.fail("assistant.threads.setStatus", Fault(error="channel_not_found"))
+    await adapter.typing(address)
+    await adapter.typing(address)
+    assert slack.statuses == ["is thinking…"] * 2
     slack.missing.add("assistant.threads.setStatus")
     await adapter.typing(address)
     await adapter.typing(address)
-    assert len(slack.called("assistant.threads.setStatus")) == 2  # once refused, it is not asked for again
+    assert len(slack.called("assistant.threads.setStatus")) == 4  # once refused, it is not asked for again
 
 
 async def test_the_earlier_messages_of_a_thread_can_be_read(
