@@ -231,7 +231,9 @@ class TelegramServer:
         self.files[file_id] = content
         file: Json = {"file_id": file_id, "file_unique_id": file_id, "file_size": len(content), **about}
         fields: Json = {field_name: [{**file, "width": 1, "height": 1}] if field_name == "photo" else file}
-        return self.say(user, "", **fields, **({"caption": caption} if caption else {}))
+        if caption:
+            fields["caption"] = caption
+        return self.say(user, "", **fields)
 
     def block(self, user: int) -> None:
         """The person blocks the bot, or a group throws it out."""
@@ -278,7 +280,7 @@ class TelegramServer:
         return [message for message in self.messages[chat].values() if message["from"]["id"] == BOT_ID]
 
     def visible_messages(self, chat: int) -> list[str]:
-        return [message.get("text", message.get("caption", "")) for message in self.visible(chat)]
+        return [str(message.get("text", "")) for message in self.visible(chat)]
 
     def buttons(self, chat: int) -> list[str]:
         """The labels under the bot's messages."""
@@ -406,7 +408,7 @@ class TelegramServer:
         return True
 
     async def _do_get_webhook_info(self, _: Json) -> Json:
-        known = {key: self.webhook[key] for key in ("url", "last_error_message") if key in self.webhook}
+        known: Json = {key: self.webhook[key] for key in ("url", "last_error_message") if key in self.webhook}
         return {**known, "has_custom_certificate": False, "pending_update_count": self.unconfirmed}
 
     async def _keep_pushing(self) -> None:
