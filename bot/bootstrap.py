@@ -66,6 +66,7 @@ async def build(
     *,
     platforms: Sequence[PlatformAdapter] = (),
     configured: bool = False,
+    model: LanguageModel | None = None,
     answering: bool = True,
 ) -> AsyncIterator[App]:
     """Open what the settings name, and close it again in the reverse order.
@@ -73,7 +74,8 @@ async def build(
     `answering` False: for commands that only look or change (they work beside a running bot); nothing is answered
     and no
     runner lock is taken. `platforms` are given ready-made (the terminal); with `configured` those whose tokens are set
-    are made too. Whoever asked for them starts them; they are stopped here, after the last turn.
+    are made too. `model` stands in for the configured one. Whoever asked for them starts them; they are stopped
+    here, after the last turn.
 
     Raises ConfigurationError, StoreError (AnotherRunner, SchemaMismatch, StoreReadOnly, …).
     """
@@ -84,7 +86,7 @@ async def build(
         sealer = await _open_sealer(settings, store, stack)
         ephemeral = ProcessEphemeralStore(clock)
         stack.push_async_callback(ephemeral.close)
-        model = make_model(settings)
+        model = model or make_model(settings)
         stack.push_async_callback(model.close)
         memory = make_memory(settings, store, sealer, model, clock)
         stack.push_async_callback(memory.close)

@@ -8,6 +8,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no bug; what a property costs is measured by the benchmarks.
+settings.register_profile("memorychat", deadline=None)
+settings.load_profile("memorychat")
 
 _connect = socket.socket.connect
 _connect_ex = socket.socket.connect_ex

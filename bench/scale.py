@@ -1,0 +1,82 @@
+"""Memory search at scale: 50,000 memories in 200 namespaces, embedding included; and what 10,000 memories weigh.
+
+`python -m bench.scale search|weight`. The control of the search is the embedding of the question alone, which every
+semantic search has to pay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from bench.support import SilentPlatform, application, fact, fill, resident_mb
+from bench.table import Row, percentile, show
+from bot.bootstrap import App
+from core.types import MemoryNamespace
+
+NAMESPACES = 200
+MEMORIES_EACH = 250
+SEARCHES = 300
+
+
+async def search() -> list[Row]:
+    async with application(SilentPlatform()) as app:
+        namespaces = await _people(app, NAMESPACES)
+        for number, namespace in enumerate(namespaces):
+            await fill(app, namespace, MEMORIES_EACH, offset=number * MEMORIES_EACH)
+        for namespace in namespaces:
+            await app.memory.search_memories([namespace], "warm up")
+        times = []
+        for number in range(SEARCHES):
+            question = f"Who {fact(number * 13)[3:]} number {number}?"
+            start = time.perf_counter()
+            await app.memory.search_memories([namespaces[number % NAMESPACES]], question)
+            times.append(1000 * (time.perf_counter() - start))
+        embedding = await _embedding_alone()
+        return [
+            Row(
+                "memory search p50, 50,000 in 200 namespaces",
+                percentile(times, 0.5),
+                "ms",
+                None,
+                percentile(embedding, 0.5),
+                "embedding alone",
+            ),
+            Row(
+                "memory search p95", percentile(times, 0.95), "ms", 20.0, percentile(embedding, 0.95), "embedding alone"
+            ),
+        ]
+
+
+async def weight() -> list[Row]:
+    async with application(SilentPlatform()) as app:
+        empty = resident_mb()
+        [namespace] = await _people(app, 1)
+        await fill(app, namespace, 10_000)
+        await app.memory.search_memories([namespace], "Who bought a violin?")
+        return [Row("resident with 10,000 memories", resident_mb(), "MB", 450.0, empty, "none, memory loaded")]
+
+
+async def _people(app: App, count: int) -> list[MemoryNamespace]:
+    users = [await app.store.create_user(display_name=f"person {number}") for number in range(count)]
+    return [(await app.store.get_default_memory_profile(user.id)).namespace for user in users]
+
+
+async def _embedding_alone() -> list[float]:
+    from adapters.memory.embedder import OnnxEmbedder
+
+    embedder = OnnxEmbedder()
+    await embedder.warm()
+    times = []
+    for number in range(SEARCHES):
+        start = time.perf_counter()
+        await embedder.embed([f"Who {fact(number * 13)[3:]} number {number}?"])
+        times.append(1000 * (time.perf_counter() - start))
+    await embedder.close()
+    return times
+
+
+if __name__ == "__main__":
+    measured = {"search": search, "weight": weight}[sys.argv[1]]
+    sys.stdout.write(show(asyncio.run(measured())) + "\n")
