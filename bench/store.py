@@ -47,7 +47,7 @@ PLATFORM = PlatformName("bench")
 CLOCK = SystemClock()
 TEXT = Sealed("x" * 400, "key")
 VECTOR = Sealed("v" * 2_800, "key")
-TURNS = 400
+TURNS = 200
 TALKERS = 50
 
 

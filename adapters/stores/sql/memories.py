@@ -22,6 +22,13 @@ from core.types import (
 )
 
 _table = mem0_memories
+_insert = insert(_table)
+# Built once, for it names every column; an id of another namespace is left alone.
+_UPSERT = _insert.on_conflict_do_update(
+    index_elements=["id"],
+    set_={column.name: _insert.excluded[column.name] for column in _table.c if column.name not in ("ordinal", "id")},
+    where=(_table.c.profile_id == _insert.excluded.profile_id),
+)
 
 
 class SqlMemories(Group):
@@ -159,16 +166,7 @@ def write_memories(connection: Connection, records: Sequence[MemoryRecord], gene
     """Insert, or replace the row of the same id and namespace. Raises NotFound for an id of another namespace."""
     stored = [rules.stamped(record, generation) for record in records]
     for record in stored:
-        values = rows.memory_values(record)
-        statement = insert(_table).values(values)
-        written = connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["id"],
-                set_={name: statement.excluded[name] for name in values},
-                where=(_table.c.profile_id == record.namespace.profile_id),
-            )
-        )
-        if not written.rowcount:
+        if not connection.execute(_UPSERT, rows.memory_values(record)).rowcount:
             raise NotFound
     return stored
 

@@ -13,14 +13,15 @@ from core.errors import NotFound
 from core.messages import OutboxRow
 from core.types import OutboxId, OutboxState, TurnId
 
+_OPEN = insert(outbox).on_conflict_do_nothing(index_elements=["turn_id"])
+
 
 class SqlReplies(Group):
     @writes
     def open_outbox(self, connection: Connection, row: OutboxRow) -> OutboxRow:
         if connection.execute(select(1).where(inbox.c.id == row.turn_id)).first() is None:
             raise NotFound
-        fresh = insert(outbox).values(rows.reply_values(row)).on_conflict_do_nothing(index_elements=["turn_id"])
-        connection.execute(fresh)
+        connection.execute(_OPEN, rows.reply_values(row))
         return rows.reply_of(connection.execute(select(outbox).where(outbox.c.turn_id == row.turn_id)).one())
 
     @reads

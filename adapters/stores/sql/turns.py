@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
@@ -19,6 +20,8 @@ from core.messages import InboxRow, OutboxRow
 from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
 from core.types import ConversationId, Lane, MemoryRecord, TurnId, TurnState, UserId
+
+_TAKE_KEY = insert(event_keys).on_conflict_do_nothing()
 
 
 class SqlTurns(Group):
@@ -176,8 +179,7 @@ class SqlTurns(Group):
 
 def _is_new(connection: Connection, row: InboxRow) -> bool:
     """Take the event key; False when it is known already."""
-    key = insert(event_keys).values(event_key=row.event_key, at=row.accepted_at).on_conflict_do_nothing()
-    return bool(connection.execute(key).rowcount)
+    return bool(connection.execute(_TAKE_KEY, {"event_key": row.event_key, "at": row.accepted_at}).rowcount)
 
 
 def _enqueue(connection: Connection, row: InboxRow, reply: OutboxRow | None, moves: rows.Values) -> InboxRow:
@@ -190,11 +192,11 @@ def _enqueue(connection: Connection, row: InboxRow, reply: OutboxRow | None, mov
     ).first()
     if moved is None:
         raise NotFound
-    values = {**rows.turn_values(row), "seq": moved.last_seq}
-    stored = connection.execute(insert(inbox).values(values).returning(*inbox.c)).one()
+    stored = replace(row, seq=moved.last_seq)
+    connection.execute(inbox.insert(), rows.turn_values(stored))
     if reply:
-        connection.execute(insert(outbox).values(rows.reply_values(reply)))
-    return rows.turn_of(stored)
+        connection.execute(outbox.insert(), rows.reply_values(reply))
+    return stored
 
 
 def _is_open() -> ColumnElement[bool]:
