@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, delete, func, or_, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -29,6 +29,19 @@ _UPSERT = _insert.on_conflict_do_update(
     set_={column.name: _insert.excluded[column.name] for column in _table.c if column.name not in ("ordinal", "id")},
     where=(_table.c.profile_id == _insert.excluded.profile_id),
 )
+
+_first = insert(namespaces)
+_MOVE_ON = _first.on_conflict_do_update(
+    index_elements=["user_id", "profile_id"],
+    set_={
+        "generation": namespaces.c.generation + 1,
+        "erase_generation": namespaces.c.erase_generation + _first.excluded.erase_generation,
+        "removed_generation": case(
+            (_first.excluded.removed_generation > 0, namespaces.c.generation + 1),
+            else_=namespaces.c.removed_generation,
+        ),
+    },
+).returning(namespaces.c.generation)
 
 
 class SqlMemories(Group):
@@ -144,21 +157,14 @@ def namespace_state(connection: Connection, namespace: MemoryNamespace) -> Names
 
 def move_on(connection: Connection, namespace: MemoryNamespace, *, removed: bool = False, erased: bool = False) -> int:
     """The namespace's next generation."""
-    first = {
+    values = {
         "profile_id": namespace.profile_id,
         "user_id": namespace.user_id,
         "generation": 1,
         "erase_generation": int(erased),
         "removed_generation": int(removed),
     }
-    following = namespaces.c.generation + 1
-    changes: rows.Values = {"generation": following, "erase_generation": namespaces.c.erase_generation + int(erased)}
-    if removed:
-        changes["removed_generation"] = following
-    statement = (
-        insert(namespaces).values(first).on_conflict_do_update(index_elements=["user_id", "profile_id"], set_=changes)
-    )
-    generation: int = connection.execute(statement.returning(namespaces.c.generation)).scalar_one()
+    generation: int = connection.execute(_MOVE_ON, values).scalar_one()
     return generation
 
 

@@ -13,6 +13,12 @@ from core.errors import Conflict, NotFound
 from core.ports.store import UserPatch
 from core.types import ChannelIdentity, IdentityId, PlatformName, Usage, User, UserId, UserKind
 
+_COUNTS = ("messages", "prompt_tokens", "completion_tokens")
+_added = insert(usage)
+_COUNT = _added.on_conflict_do_update(
+    index_elements=["user_id", "day"], set_={name: usage.c[name] + _added.excluded[name] for name in _COUNTS}
+)
+
 
 class SqlUsers(Group):
     @reads
@@ -150,14 +156,8 @@ def _add_identity(connection: Connection, identity: ChannelIdentity) -> ChannelI
 
 
 def count_usage(connection: Connection, user_id: UserId, day: date, more: Usage) -> None:
-    values = {
-        "messages": more.messages,
-        "prompt_tokens": more.prompt_tokens,
-        "completion_tokens": more.completion_tokens,
-    }
-    statement = insert(usage).values(user_id=user_id, day=day, **values)
-    summed = {name: usage.c[name] + statement.excluded[name] for name in values}
-    connection.execute(statement.on_conflict_do_update(index_elements=["user_id", "day"], set_=summed))
+    values = {name: getattr(more, name) for name in _COUNTS}
+    connection.execute(_COUNT, {"user_id": user_id, "day": day, **values})
 
 
 def _identity(
