@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -11,26 +12,46 @@ import sqlalchemy as sa
 from adapters.keys.keyring import SqlKeyring
 from adapters.keys.master import MasterKey
 from core.errors import StoreReadOnly
+from core.ports import DataKey
 
 PRAGMAS = ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON", "temp_store=MEMORY", "busy_timeout=5000")
 """A new key is on the disk before it is used, and no journal with earlier pages stays."""
+
+REMEMBERED = 4096
 
 REMNANT = 8
 """A leftover of a destroyed key of twice as many bytes is always found."""
 
 
 class FileKeyring(SqlKeyring):
-    """Readable by its owner alone. Several processes may use it.
+    """Readable by its owner alone. Several processes may use it, each with one object.
 
     A destroyed key leaves no byte: SQLite's secure_delete overwrites the row, but not copies that moving rows between
     pages may have left (seen for one key in 500 of a rowid table, not yet of this one), so the file is searched, and
     rewritten when a copy is found.
+
+    Keys are remembered for as long as the file's change counter stands still, which every change by any process moves.
     """
 
     def __init__(self, path: Path, master: MasterKey) -> None:
         super().__init__(sa.URL.create("sqlite", database=str(path)), master)
         self._path = path
+        self._file: int | None = None
+        """Open until SQLite is done: closing any handle of a file drops the locks that this process has on it."""
+        self._known: tuple[bytes, dict[str, DataKey]] = (b"", {})
+        """By scope, and the change counter that they were read at."""
         sa.event.listen(self._engine, "connect", _prepare)
+
+    async def current(self, scope: str) -> DataKey:
+        counter, keys = self._known
+        key = keys.get(scope)
+        return key if key is not None and counter == self._counter() else await super().current(scope)
+
+    async def close(self) -> None:
+        await super().close()
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def _place(self) -> str:
         return str(self._path)
@@ -38,7 +59,7 @@ class FileKeyring(SqlKeyring):
     def _make_table(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StoreReadOnly("keyring", error.errno) from None
         super()._make_table()
@@ -47,13 +68,25 @@ class FileKeyring(SqlKeyring):
         if interrupted:
             self._rewrite()
 
+    def _counter(self) -> bytes:
+        """See https://sqlite.org/fileformat.html#file_change_counter; so quickly read that the event loop may."""
+        return os.pread(self._file, 4, 24) if self._file is not None else b""
+
+    def _current(self, scopes: Sequence[str]) -> dict[str, DataKey]:
+        counter = self._counter()  # before the keys, so that a change meanwhile makes them stale
+        found = super()._current(scopes)
+        earlier, keys = self._known
+        fresh = earlier == counter and len(keys) < REMEMBERED
+        self._known = (counter, {**keys, **found} if fresh else found)
+        return found
+
     def _destroy(self, scope: str) -> int:
         doomed = self._rows(self._table.c.scope == scope)
         with self._engine.begin() as connection:
             gone = connection.execute(sa.delete(self._table).where(self._table.c.scope == scope)).rowcount
             # Until the next start has rewritten the file: the search below may not be reached.
             connection.exec_driver_sql("PRAGMA user_version=1")
-        content = self._path.read_bytes()
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0) if self._file is not None else b""
         if any(_has_remnant(content, row.wrapped) for row in doomed):
             self._rewrite()
         return gone

@@ -1,7 +1,7 @@
 """Data keys in a database of their own: `SqlKeyring` on a server, `FileKeyring` (file.py) on one machine.
 
-Nothing here caches `current`: another process may have destroyed the key a moment ago, and what would then be sealed
-under it would be lost. Calls that come together are answered together, in one transaction.
+`current` never answers from memory that may be stale: another process may have destroyed the key a moment ago, and
+what would then be sealed under it would be lost. Calls that come together are answered together, in one transaction.
 """
 
 from __future__ import annotations

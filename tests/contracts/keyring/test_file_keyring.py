@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.keys import file as file_module
 from adapters.keys.file import FileKeyring
 from adapters.keys.master import MasterKey
 from core.errors import StoreError, StoreReadOnly
@@ -31,6 +32,32 @@ async def main():
 
 asyncio.run(main())
 """
+
+MAKE_MANY_KEYS = """
+import asyncio, base64, sys
+from pathlib import Path
+from adapters.keys.file import FileKeyring
+from adapters.keys.master import MasterKey
+
+async def main():
+    keyring = FileKeyring(Path(sys.argv[1]), MasterKey((base64.b64decode(sys.argv[2]),)))
+    await keyring.open(data_present=False)
+    for n in range(60):
+        print((await keyring.current(f"session:{n}")).id)
+    await keyring.close()
+
+asyncio.run(main())
+"""
+
+
+async def run(script: str, path: Path, master: MasterKey) -> tuple[int | None, list[str]]:
+    """Exit code and lines of another process that works on the same keyring."""
+    secret = b64encode(master.keys[0]).decode()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, str(path), secret, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    return process.returncode, printed.decode().split()
 
 
 async def opened(path: Path, master: MasterKey) -> FileKeyring:
@@ -112,18 +139,31 @@ async def test_a_copy_left_by_an_interrupted_destruction_goes_at_the_next_start(
     assert not remnants(path, wrapped)
 
 
+async def test_more_scopes_than_are_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_module, "REMEMBERED", 3)
+    keyring = await opened(tmp_path / "keyring.db", MasterKey.generate())
+    keys = [await keyring.current(f"session:{n}") for n in range(10)]
+    for _ in range(2):
+        assert [await keyring.current(f"session:{n}") for n in range(10)] == keys
+    await keyring.close()
+
+
 async def test_a_key_outlives_a_kill(tmp_path: Path) -> None:
     path, master = tmp_path / "keyring.db", MasterKey.generate()
-    secret = b64encode(master.keys[0]).decode()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", MAKE_A_KEY_AND_DIE, str(path), secret, stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    code, printed = await run(MAKE_A_KEY_AND_DIE, path, master)
+    assert code == -signal.SIGKILL
     keyring = FileKeyring(path, master)
     await keyring.open(data_present=True)
-    assert (await keyring.get(printed.decode().strip())).scope == "session:1"
+    assert (await keyring.get(printed[0])).scope == "session:1"
     await keyring.close()
+
+
+async def test_processes_at_once_agree_on_every_key(tmp_path: Path) -> None:
+    path, master = tmp_path / "keyring.db", MasterKey.generate()
+    (one, first), (two, second) = await asyncio.gather(*(run(MAKE_MANY_KEYS, path, master) for _ in range(2)))
+    assert one == two == 0
+    assert first == second
+    assert len(set(first)) == 60
 
 
 async def test_a_file_that_is_no_keyring_is_left_alone(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ async def test_the_other_process_seals_nothing_under_a_destroyed_key(
     keyring: SqlKeyring, other_process: SqlKeyring
 ) -> None:
     key = await other_process.current("session:1")
+    assert [await other_process.current("session:1") for _ in range(3)] == [key] * 3
     await keyring.destroy("session:1")
     assert (await other_process.current("session:1")).id != key.id
 
