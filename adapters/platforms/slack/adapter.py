@@ -23,7 +23,7 @@ from core.capabilities import PlatformCapabilities
 from core.errors import ConfigurationError
 from core.messages import Attachment, InboundMessage, Reply, ReplyAddress
 from core.ports import Acceptor
-from core.types import Place, PlatformName, TurnId
+from core.types import Audience, ConversationKind, Place, PlatformName, TurnId
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,11 @@ class SlackAdapter:
     async def send(
         self, address: ReplyAddress, reply: Reply, *, nonce: str, known_ids: Sequence[str] = ()
     ) -> tuple[str, ...]:
-        return await self._outbound.send(address, reply, known_ids)
+        ids = await self._outbound.send(address, reply, known_ids)
+        if reply.audience is Audience.ASKER and address.kind is ConversationKind.SHARED:
+            # Slack ends the status with a message in the thread, which a private answer is not.
+            await self._show_status(address, "")
+        return ids
 
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> SlackStream:
         return self._streaming.open(address)
@@ -94,11 +98,14 @@ class SlackAdapter:
 
     async def typing(self, address: ReplyAddress) -> None:
         """The status line of an agent's thread, which Slack removes with the answer. Given up where it is not known."""
+        await self._show_status(address, "is thinking…")
+
+    async def _show_status(self, address: ReplyAddress, status: str) -> None:
         if not self._has_status or not address.thread_id or address.handle:
             return
         try:
             await self._client.web.assistant_threads_setStatus(
-                channel_id=address.place.chat_id, thread_ts=address.thread_id, status="is thinking…"
+                channel_id=address.place.chat_id, thread_ts=address.thread_id, status=status
             )
         except SDK_ERRORS as error:
             self._has_status = error_code(error) not in (*NOT_HERE, *BAD_TOKEN)

@@ -78,8 +78,14 @@ class Intake:
             await self._take(event)
         except MemoryChatError as error:
             log.error("interaction not stored: %s", error.code)
-            with suppress(DeliveryError):
-                await self._outbound.respond(text_of(body, "response_url"), Rendered(error.user_message))
+            await self._tell(body, error.user_message)
+        except Exception as error:
+            log.error("interaction failed: %s", type(error).__name__, exc_info=error)
+            await self._tell(body, MemoryChatError.user_message)
+
+    async def _tell(self, body: Payload, sentence: str) -> None:
+        with suppress(DeliveryError):
+            await self._outbound.respond(text_of(body, "response_url"), Rendered(sentence))
 
     async def _take(self, event: InboundEvent) -> None:
         """Hand an event to the core, in the order of arrival in each chat."""
@@ -92,7 +98,7 @@ class Intake:
             if message is None:
                 return
             acceptance = await self.accept(await self.introduced(await self._at_home(message)))
-            if acceptance is not Acceptance.REFUSED and message.kind is ConversationKind.SHARED:
+            if acceptance is not Acceptance.REFUSED and message.reply_thread:
                 self._workspace.join_thread(message.place.chat_id, message.reply_thread)
 
     async def addressed(self, message: InboundMessage) -> InboundMessage | None:

@@ -145,7 +145,7 @@ class Outbound:
     async def _show(self, address: ReplyAddress, message: Rendered) -> str:
         if await self._respond_to(address.handle, message) or await self._show_in_room(address, message):
             return f"{FIXED}ephemeral"
-        return FIXED + await self.post(await self._direct(address), "", message)
+        return FIXED + await self.post(await self._workspace.open_direct(address.recipient), "", message)
 
     async def _respond_to(self, handle: str, message: Rendered) -> bool:
         """Whether the interaction took it. One that Slack has closed is forgotten."""
@@ -183,16 +183,10 @@ class Outbound:
             return False
         return True
 
-    async def _direct(self, address: ReplyAddress) -> str:
-        channel = await self._workspace.direct_channel(address.recipient)
-        if not channel:
-            raise DeliveryRefused("no direct channel")
-        return channel
-
     async def _send_files_directly(
         self, address: ReplyAddress, reply: Reply, known_ids: Sequence[str]
     ) -> tuple[str, ...]:
-        channel = await self._direct(address)
+        channel = await self._workspace.open_direct(address.recipient)
         ids = await self._put(channel, "", render_reply(reply), known_ids)
         ids = await self._upload(channel, "", reply.files, ids, known_ids)
         with suppress(DeliveryError):

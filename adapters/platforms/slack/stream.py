@@ -11,7 +11,7 @@ from adapters.platforms.slack.client import SlackClient
 from adapters.platforms.slack.errors import NOT_HERE, delivering, error_code
 from adapters.platforms.slack.outbound import Outbound
 from adapters.platforms.slack.render import Rendered, render_preview, render_reply
-from core.errors import DeliveryError, DeliveryUnknown
+from core.errors import DeliveryError, DeliveryRefused, DeliveryUnknown
 from core.messages import Reply, ReplyAddress
 from core.types import ConversationKind
 
@@ -164,16 +164,15 @@ class SlackStream:
         """End the stream with what is missing; where that is not possible the whole text is put in its place later."""
         fits = self._is_sure and first.markdown.startswith(self._shown)
         rest = first.markdown.removeprefix(self._shown) if fits else ""
-        with delivering():
-            try:
+        try:
+            with delivering():
                 await self._client.web.chat_stopStream(
                     channel=self._channel,
                     ts=self._ts,
                     markdown_text=rest or None,
                     blocks=(list(first.extras) or None) if fits else None,
                 )
-            except SlackApiError as error:
-                if error_code(error) != _ENDED:
-                    raise
-                fits = False
+        except DeliveryRefused:
+            # Ended by Slack meanwhile, or removed by somebody: the text goes its ordinary way.
+            fits = False
         self._state = _State.COMPLETE if fits else _State.STOPPED

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from adapters.platforms.slack.client import SlackClient
-from adapters.platforms.slack.errors import SDK_ERRORS, error_code
+from adapters.platforms.slack.errors import SDK_ERRORS, delivering, error_code
 from adapters.platforms.slack.payload import part_of, parts_of, text_of
 from adapters.platforms.slack.translate import BotSelf
 
@@ -115,12 +115,20 @@ class Workspace:
 
     async def direct_channel(self, user_id: str) -> str:
         """The channel of the bot's own talk with somebody, `''` when Slack does not say."""
+        return await self._directs.get_or(user_id, lambda: self._open_direct(user_id), "")
 
-        async def ask() -> str:
-            response = await self._client.web.conversations_open(users=user_id)
-            return text_of(part_of({"channel": response.get("channel")}, "channel"), "id")
+    async def open_direct(self, user_id: str) -> str:
+        """The same for a message that has to go there. Raises DeliveryError."""
+        channel = self._directs.get(user_id)
+        if not channel:
+            with delivering():
+                channel = await self._open_direct(user_id)
+            self._directs.put(user_id, channel)
+        return channel
 
-        return await self._directs.get_or(user_id, ask, "")
+    async def _open_direct(self, user_id: str) -> str:
+        response = await self._client.web.conversations_open(users=user_id)
+        return text_of(part_of({"channel": response.get("channel")}, "channel"), "id")
 
     def join_thread(self, channel: str, thread: str) -> None:
         """From now on the bot takes part in that thread."""

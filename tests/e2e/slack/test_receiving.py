@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.platforms.slack import Engagement, SlackAdapter, SlackConfig
-from core.errors import ConfigurationError, StoreUnavailable
+from core.errors import ConfigurationError, MemoryChatError, StoreUnavailable
 from core.messages import Acceptance, Button, InboundEvent, MessageDeleted, MessageEdited, RoomRole
 from core.types import Audience, ConversationKind
 from tests.e2e.slack.conftest import Desk, answer, config_for, served
@@ -411,8 +411,19 @@ async def test_a_command_typed_elsewhere_belongs_to_the_talk_with_the_bot(
 async def test_a_command_that_is_not_stored_is_told_so(slack: SlackServer, desk: Desk, either: SlackAdapter) -> None:
     desk.trouble.append(StoreUnavailable())
     await acknowledged(slack.command(BEN, "/forget", "all", channel=TEAM_ROOM))
-    assert slack.visible_messages(TEAM_ROOM, BEN) == [StoreUnavailable.user_message]
+    await eventually(lambda: slack.visible_messages(TEAM_ROOM, BEN) == [StoreUnavailable.user_message])
     assert slack.visible_messages(TEAM_ROOM, ANNA) == []
+
+
+async def test_a_command_that_meets_a_bug_is_told_so(slack: SlackServer) -> None:
+    async def broken(event: InboundEvent) -> Acceptance:
+        raise KeyError("a bug")
+
+    adapter = SlackAdapter(config_for(slack))
+    await adapter.start(broken)
+    await acknowledged(slack.command(BEN, "/help", channel=TEAM_ROOM))
+    await eventually(lambda: slack.visible_messages(TEAM_ROOM, BEN) == [MemoryChatError.user_message])
+    await adapter.stop()
 
 
 async def test_a_slow_store_does_not_miss_slacks_deadline(

@@ -296,6 +296,18 @@ async def test_a_stream_that_slack_ended_just_before_its_end(
     assert slack.visible_messages(DM[ANNA]) == ["Green tea.\n⏸"]
 
 
+async def test_a_stream_that_somebody_removed_still_ends_with_the_answer(
+    slack: SlackServer, desk: Desk, adapter: SlackAdapter
+) -> None:
+    stream = await adapter.open_stream(await asked(slack, desk), turn_id=TURN, nonce=NONCE)
+    await stream.update("Green")
+    slack.delete(DM[ANNA], stream.message_ids[0])
+    with pytest.raises(DeliveryRefused):
+        await stream.update("Green tea")
+    await stream.finish(answer("Green tea."))
+    assert slack.visible_messages(DM[ANNA]) == ["Green tea."]
+
+
 async def test_a_limit_at_the_end_leads_to_one_whole_answer(
     slack: SlackServer, desk: Desk, adapter: SlackAdapter
 ) -> None:
@@ -418,6 +430,7 @@ async def test_a_private_answer_to_a_mention_is_ephemeral_in_its_thread(
         await adapter.send(address, answer("Only you", audience=Audience.ASKER), nonce=NONCE)
         assert slack.last(TEAM_ROOM).only_for == BEN
         assert slack.last(TEAM_ROOM).thread_ts == expected
+        assert slack.statuses[-1] == ""
 
 
 async def test_an_interaction_that_is_over_falls_back(slack: SlackServer, desk: Desk, adapter: SlackAdapter) -> None:
@@ -463,6 +476,9 @@ async def test_a_person_who_cannot_be_reached_privately_is_refused(
 ) -> None:
     address = await commanded(slack, desk, channel=OTHER_ROOM)
     slack.response_uses.clear()
+    slack.fail("conversations.open", Fault(status=429, retry_after=9))
+    with pytest.raises(DeliveryRateLimited):
+        await adapter.send(address, answer("Hello", audience=Audience.ASKER), nonce=NONCE)
     slack.closed_directs.add(BEN)
     with pytest.raises(DeliveryRefused):
         await adapter.send(address, answer("Hello", audience=Audience.ASKER), nonce=NONCE)
