@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from core.messages import InboxRow, OutboxRow
+from core.messages import InboxRow, OutboxRow, Stamp
 from core.sealing import Sealed
 from core.types import (
     ChannelIdentity,
@@ -182,6 +182,51 @@ class MergeBatch:
     profiles: tuple[tuple[ProfileId, str], ...] = ()
     records: tuple[MemoryRecord, ...] = ()
     generations: tuple[tuple[MemoryNamespace, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Who speaks where, as accepting a message needs it.
+
+    `own_session` is the newest open one of the person there, `space_session` that of the shared place; `shares` are the
+    profiles that members let this room recall; `floor` is the strictest mode that a manager of the place or of the place
+    that a thread hangs under set for all.
+    """
+
+    user: User
+    identity: ChannelIdentity
+    conversation: Conversation
+    member: Member
+    profiles: tuple[MemoryProfile, ...]
+    floor: PrivacyMode
+    space: MemoryNamespace | None = None
+    own_session: ChatSession | None = None
+    space_session: ChatSession | None = None
+    shares: tuple[ProfileShare, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TalkScene:
+    """What answering a turn needs; `messages` are the newest ones of the session, oldest first."""
+
+    user: User
+    session: ChatSession
+    profile: MemoryProfile
+    messages: tuple[ChatMessage, ...]
+
+
+class SceneStore(Protocol):
+    """What the reply path reads, each in one look."""
+
+    async def read_scene(
+        self, platform: PlatformName, workspace_id: str, external_id: str, place: Place
+    ) -> Scene | None:
+        """None: the person or the place is not known yet."""
+        ...
+
+    async def read_talk(self, stamp: Stamp, history: int) -> TalkScene:
+        """Raises NotFound when session, person or profile is gone."""
+        ...
 
 
 class UserStore(Protocol):
@@ -420,8 +465,9 @@ class TurnStore(Protocol):
     ) -> tuple[InboxRow, ...]:
         """The next turn of a lane under a lease, oldest first; `()` when there is none or another owner's lease holds.
 
-        An interrupted turn comes first (its own rows, `attempts` + 1). Else the oldest accepted row, and, when that is
-        mergeable, the mergeable rows of the same author, session and mode that follow it without another between.
+        An interrupted turn comes first (its own rows, `attempts` + 1): its lease is over, or is the asking owner's own.
+        Else the oldest accepted row, and, when that is mergeable, the mergeable rows under the very same stamp that
+        follow it without another between.
         """
         ...
 
@@ -629,6 +675,7 @@ class Maintenance(Protocol):
 
 
 class Store(
+    SceneStore,
     UserStore,
     ProfileStore,
     ConversationStore,

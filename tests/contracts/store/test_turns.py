@@ -498,3 +498,44 @@ async def test_unsent_replies_of_ended_turns_are_handed_out_once(store: Store, c
     assert await store.unsent_outbox(cast.now, cast.lease) == []
     await store.mark_outbox(replies[0].id, OutboxState.READY, next_attempt_at=cast.now)
     assert [row.id for row in await store.unsent_outbox(cast.now, cast.lease)] == [replies[0].id]
+
+
+async def test_the_newest_turn_is_the_last_of_the_main_lane(store: Store, cast: Cast) -> None:
+    ann = await cast.person()
+    assert await store.newest_turn(ann.chat.id) is None
+    await cast.accepted(ann)
+    newest = await cast.accepted(ann, is_command=True)
+    await cast.accepted(ann, lane=Lane.EXPRESS)
+    assert await store.newest_turn(ann.chat.id) == newest
+
+
+async def test_a_row_is_not_accepted_twice_under_another_event(store: Store, cast: Cast) -> None:
+    ann = await cast.person()
+    row = await cast.accepted(ann)
+    other = replace(row, event_key=new_id())
+    with pytest.raises(Conflict):
+        await store.accept(AcceptBatch(row=other))
+    assert not await store.has_event(other.event_key)
+
+
+async def test_of_writes_that_come_together_each_gets_its_own_answer(store: Store, cast: Cast) -> None:
+    ann, eve = await cast.person("Ann"), await cast.person("Eve")
+    kept = [cast.remembered(ann.namespace) for _ in range(10)]
+    refused = [store.delete_chat_session(eve.user.id, ann.session.id) for _ in range(3)]
+    results = await asyncio.gather(*kept[:5], *refused, *kept[5:], return_exceptions=True)
+    assert sum(isinstance(result, NotFound) for result in results) == 3
+    assert await store.count_mem0_memory_references(ann.namespace) == 10
+    assert (await store.get_namespace_state(ann.namespace)).generation == 10
+
+
+async def test_a_caller_who_gives_up_disturbs_nobody(store: Store, cast: Cast) -> None:
+    ann = await cast.person()
+    tasks = [asyncio.create_task(cast.remembered(ann.namespace)) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    done = [result for result in results if not isinstance(result, BaseException)]
+    assert len(done) >= 5
+    stored = await store.get_mem0_memory_references(ann.namespace)
+    assert {record.id for record in done} <= {record.id for record in stored}
