@@ -24,9 +24,8 @@ class Sealed:
 class Sealer(Protocol):
     """Seals under a data key per scope (`session:<id>` or `namespace:<user>:<profile>`), made on first use.
 
-    `open` raises KeyMissing for content whose key was destroyed or is not here. A scope's key may be destroyed for
-    ever:
-    that is erasure, backups included.
+    `open` raises KeyMissing for content whose key was destroyed or is not here. The keys of scopes may be destroyed for
+    ever, many in one step: that is erasure, backups included.
     """
 
     async def seal(self, scope: str, text: str) -> Sealed: ...
@@ -37,7 +36,7 @@ class Sealer(Protocol):
 
     async def open_bytes(self, scope: str, sealed: Sealed) -> bytes: ...
 
-    async def destroy(self, scope: str) -> None: ...
+    async def destroy(self, *scopes: str) -> None: ...
 
 
 def session_scope(session_id: str) -> str:

@@ -51,9 +51,9 @@ class AesGcmSealer:
             return open_plain_bytes(sealed)
         return await self._open(scope, b"bytes", sealed.text, sealed.key_id)
 
-    async def destroy(self, scope: str) -> None:
-        await self._keyring.destroy(scope)
-        for key_id in [key_id for key_id, (owner, _) in self._ciphers.items() if owner == scope]:
+    async def destroy(self, *scopes: str) -> None:
+        await self._keyring.destroy(*scopes)
+        for key_id in [key_id for key_id, (owner, _) in self._ciphers.items() if owner in scopes]:
             del self._ciphers[key_id]
 
     async def _seal(self, scope: str, kind: bytes, data: bytes) -> Sealed:

@@ -88,8 +88,8 @@ class SqlKeyring:
     async def get(self, key_id: str) -> DataKey:
         return await self._run(partial(self._get, key_id))
 
-    async def destroy(self, scope: str) -> int:
-        return await self._run(partial(self._destroy, scope))
+    async def destroy(self, *scopes: str) -> int:
+        return await self._run(partial(self._destroy, scopes))
 
     async def rewrap(self) -> int:
         """Wrap every data key anew under the first part of the master key; how many there were.
@@ -161,6 +161,8 @@ class SqlKeyring:
 
     def _make_table(self) -> None:
         with self._engine.begin() as connection:
+            if self._engine.dialect.name == "postgresql":  # whose IF NOT EXISTS fails when two come at once
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('memorychat_keys'))"))
             if self._schema is not None:
                 connection.execute(sa.schema.CreateSchema(self._schema, if_not_exists=True))
             connection.execute(sa.schema.CreateTable(self._table, if_not_exists=True))
@@ -199,13 +201,18 @@ class SqlKeyring:
         with self._engine.begin() as connection:
             connection.execute(insert(self._table).on_conflict_do_nothing(), rows)
 
-    def _destroy(self, scope: str) -> int:
+    def _destroy(self, scopes: Sequence[str]) -> int:
         with self._engine.begin() as connection:
-            gone = connection.execute(sa.delete(self._table).where(self._table.c.scope == scope)).rowcount
+            gone = self._delete(connection, scopes)
         # Deleted rows stay in a Postgres table until it is vacuumed; autovacuum does it later where we may not.
         with suppress(sa.exc.DBAPIError), self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(sa.text(f"VACUUM {self._table}"))
         return gone
+
+    def _delete(self, connection: sa.Connection, scopes: Sequence[str]) -> int:
+        batches = (scopes[start : start + BATCH] for start in range(0, len(scopes), BATCH))
+        doomed = (sa.delete(self._table).where(self._table.c.scope.in_(batch)) for batch in batches)
+        return sum(connection.execute(statement).rowcount for statement in doomed)
 
     def _rewrap(self) -> int:
         table = self._table

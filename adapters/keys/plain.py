@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 
 from core.errors import KeyMissing
 from core.sealing import Sealed, Sealer
@@ -35,9 +36,9 @@ class PlainSealer:
             return open_plain_bytes(sealed)
         return await self._sealer_of(sealed).open_bytes(scope, sealed)
 
-    async def destroy(self, scope: str) -> None:
+    async def destroy(self, *scopes: str) -> None:
         if self._earlier is not None:
-            await self._earlier.destroy(scope)
+            await self._earlier.destroy(*scopes)
 
     def _sealer_of(self, sealed: Sealed) -> Sealer:
         if self._earlier is None:
@@ -46,20 +47,28 @@ class PlainSealer:
 
 
 def open_plain(sealed: Sealed) -> str:
-    """The text of content without a key."""
+    """The text of content without a key. Whatever an operator typed into the row is a text."""
     if sealed.text.startswith(_ENCODED):
-        return open_plain_bytes(sealed).decode("utf-8", "surrogatepass")
+        with suppress(ValueError):
+            return _decode(sealed.text).decode("utf-8", "surrogatepass")
     return sealed.text
 
 
 def open_plain_bytes(sealed: Sealed) -> bytes:
-    """The bytes of content without a key."""
-    return base64.b64decode(sealed.text.removeprefix(_ENCODED), validate=True)
+    """The bytes of content without a key. Raises KeyMissing for what is not encoded bytes."""
+    try:
+        return _decode(sealed.text)
+    except ValueError:
+        raise KeyMissing("no encoded bytes") from None
 
 
 def _needs_encoding(text: str) -> bool:
     """NUL and lone surrogates do not fit a text column of Postgres; the marker itself must stay unambiguous."""
     return "\0" in text or text.startswith(_ENCODED) or any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text.removeprefix(_ENCODED), validate=True)
 
 
 def _encode(data: bytes) -> str:

@@ -7,7 +7,12 @@ from typing import Protocol
 class EphemeralStore(Protocol):
     """Holds what must never touch a disk: process memory, or Redis without persistence.
 
-    Every value lives at most `ttl` after its last write. Keys are `scope:id`, free of content.
+    Every value lives at most `ttl` after its last write. Keys are `scope:id`, free of content. A list keeps at least
+    its newest 500 items, except where memory runs out.
+
+    Raises:
+        IncognitoUnavailable: `put` and `append` of what cannot be held here.
+        StoreUnavailable: it cannot be reached.
     """
 
     async def unavailable(self) -> str | None:

@@ -18,6 +18,7 @@ class Keyring(Protocol):
 
     Raises:
         KeyMissing: `get` of a key that was destroyed or never was here.
+        StoreError: the keyring cannot be reached or written.
     """
 
     async def current(self, scope: str) -> DataKey:
@@ -26,8 +27,8 @@ class Keyring(Protocol):
 
     async def get(self, key_id: str) -> DataKey: ...
 
-    async def destroy(self, scope: str) -> int:
-        """Destroy every key of a scope for ever; how many there were."""
+    async def destroy(self, *scopes: str) -> int:
+        """Destroy every key of these scopes for ever, in one step; how many there were."""
         ...
 
     async def close(self) -> None: ...

@@ -107,6 +107,18 @@ async def test_destroyed_keys_leave_no_byte(tmp_path: Path, seed: int) -> None:
     await keyring.close()
 
 
+async def test_many_destroyed_at_once_leave_no_byte(tmp_path: Path) -> None:
+    path = tmp_path / "keyring.db"
+    keyring = await opened(path, MasterKey.generate())
+    scopes = [f"session:{n}" for n in range(300)]
+    await asyncio.gather(*(keyring.current(scope) for scope in scopes))
+    wrapped = wrapped_keys(path)
+    await keyring.destroy(*scopes[::2])
+    for scope in scopes:
+        assert bool(remnants(path, wrapped[scope])) is (scope in scopes[1::2])
+    await keyring.close()
+
+
 async def test_a_copy_in_an_unused_part_of_the_file_goes_along(tmp_path: Path) -> None:
     path = tmp_path / "keyring.db"
     keyring = await opened(path, MasterKey.generate())

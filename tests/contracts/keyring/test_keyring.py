@@ -8,7 +8,7 @@ import pytest
 
 from adapters.keys.keyring import SqlKeyring
 from adapters.keys.master import MasterKey
-from core.errors import ConfigurationError, KeyMissing
+from core.errors import ConfigurationError, KeyMissing, StoreUnavailable
 from tests.contracts.keyring.conftest import Opener
 
 
@@ -72,6 +72,32 @@ async def test_a_destroyed_key_never_comes_back(keyring: SqlKeyring) -> None:
         await keyring.get(key.id)
     assert (await keyring.current("session:1")).secret != key.secret
     assert await keyring.get(kept.id) == kept
+
+
+async def test_many_keys_go_in_one_step(keyring: SqlKeyring) -> None:
+    keys = await asyncio.gather(*(keyring.current(f"session:{n}") for n in range(700)))
+    assert await keyring.destroy(*(f"session:{n}" for n in range(699)), "session:never") == 699
+    with pytest.raises(KeyMissing):
+        await keyring.get(keys[0].id)
+    assert await keyring.get(keys[699].id) == keys[699]
+    assert await keyring.destroy() == 0
+
+
+async def test_first_starts_at_once_do_not_disturb_each_other(client: Opener, master: MasterKey) -> None:
+    clients = [client(master) for _ in range(4)]
+    await asyncio.gather(*(first.open(data_present=False) for first in clients))
+    keys = [await first.current("session:1") for first in clients]
+    assert len({key.id for key in keys}) == 1
+    for first in clients:
+        await first.close()
+
+
+async def test_a_server_that_is_away_is_told_without_its_address(master: MasterKey) -> None:
+    keyring = SqlKeyring("postgres://someone:secret@127.0.0.1:1/keys", master)
+    with pytest.raises(StoreUnavailable) as caught:
+        await keyring.open(data_present=False)
+    assert "127.0.0.1" not in str(caught.value)
+    await keyring.close()
 
 
 async def test_destroying_what_is_not_there_destroys_nothing(keyring: SqlKeyring) -> None:

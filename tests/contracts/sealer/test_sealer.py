@@ -52,6 +52,12 @@ async def test_content_without_a_key_is_readable_by_every_sealer(sealer: Sealer)
     assert await sealer.open_bytes("session:1", await PlainSealer().seal_bytes("session:1", b"\0\1")) == b"\0\1"
 
 
+async def test_what_an_operator_typed_into_a_plain_row_is_text_but_no_bytes(sealer: Sealer) -> None:
+    assert await sealer.open("session:1", Sealed("base64:what is that?")) == "base64:what is that?"
+    with pytest.raises(KeyMissing):
+        await sealer.open_bytes("session:1", Sealed("what is that?"))
+
+
 async def test_plain_text_can_be_read_in_the_database() -> None:
     assert await PlainSealer().seal("session:1", "My dog is called Rex.") == Sealed("My dog is called Rex.")
 
