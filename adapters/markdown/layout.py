@@ -1,55 +1,16 @@
-"""The walk through parsed Markdown that the dialects share: blocks, containers, white space between them.
-
-markdown-it-py parses. What of its habits would lose text is worked around here: raw HTML and link definitions are kept
-as text (both rules are off), marks in bare web addresses are left alone, cells beyond a table's header are added, and a
-text nested deeper than it follows is shown unparsed.
-"""
+"""The walk through parsed Markdown that the dialects share: blocks, containers, white space between them."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from markdown_it import MarkdownIt
 from markdown_it.rules_block.table import escapedSplit
-from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from adapters.markdown.parse import LINE_END, info, parse
 from adapters.markdown.tables import Table
-
-NESTING = 40
-"""Blocks within blocks. The parser recurses for each, so that it stays far from Python's limit."""
-
-COLUMNS = 100
-"""Of a table. The parser fills every row up to the header's width, at a cost that grows with the product."""
-
-_LINE_END = re.compile(r"\r\n?|\n")
-
-_LANGUAGE = re.compile(r"[\w+.#-]{0,30}", re.ASCII)
-
-_ADDRESS = re.compile(r"://[^\s<>]*[^\s<>*_~.,:;!?\"')\]]")
-_SCHEME = re.compile(r"\bhttps?$", re.IGNORECASE)
-
-
-def _bare_address(state: StateInline, silent: bool) -> bool:
-    """A rule for the parser: marks within a bare web address are part of it, as on GitHub."""
-    found = _ADDRESS.match(state.src, state.pos) if _SCHEME.search(state.pending[-6:]) else None
-    if found is None:
-        return False
-    if not silent:
-        state.pending += found[0]
-    state.pos = found.end()
-    return True
-
-
-_PARSER = (
-    MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING})
-    .enable(["table", "strikethrough"])
-    .disable("reference")
-)
-_PARSER.inline.ruler.before("escape", "bare_address", _bare_address)
 
 
 class Layout:
@@ -93,7 +54,7 @@ class Layout:
         if tokens is None:
             self.text(self._source)
         else:
-            self._lines = _LINE_END.split(self._source)
+            self._lines = LINE_END.split(self._source)
             self._walk(tokens)
         return "".join(self._out)
 
@@ -206,7 +167,7 @@ class Layout:
         self.begin_heading(int(token.tag[1:]))
 
     def _on_code(self, token: Token) -> None:
-        language, title = _info(token.info) if token.content.strip() else ("", token.info.strip())
+        language, title = info(token.info) if token.content.strip() else ("", token.info.strip())
         code = f"{title}\n{token.content}" if title else token.content
         self._verbatim(token, partial(self.block_code, code.removesuffix("\n"), language))
 
@@ -302,20 +263,6 @@ class Layout:
         """Cells beyond the header's, which a GFM table does not show."""
         cells = escapedSplit(self._lines[line].strip(" \t>").removeprefix("|").removesuffix("|")) if line >= 0 else []
         return [cell.strip() for cell in cells[columns:]]
-
-
-def parse(markdown: str) -> list[Token] | None:
-    """None where the parser would give up and drop what it did not read, or would need seconds."""
-    if any(line.count("|") > COLUMNS for line in markdown.split("\n")):
-        return None
-    tokens = _PARSER.parse(markdown)
-    return None if any(token.level >= NESTING - 1 for token in tokens) else tokens
-
-
-def _info(info: str) -> tuple[str, str]:
-    """The language that a fence names, and whatever else stands behind the fence."""
-    first, _, rest = info.strip().partition(" ")
-    return (first, rest.strip()) if _LANGUAGE.fullmatch(first) else ("", info.strip())
 
 
 def _words(token: Token) -> str:
