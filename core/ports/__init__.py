@@ -2,6 +2,7 @@
 over
 every implementation."""
 
+from core.ports.accounts import AccountStore, ApiKey, SignIn
 from core.ports.clock import Clock
 from core.ports.ephemeral import EphemeralStore
 from core.ports.keyring import DataKey, Keyring
@@ -33,7 +34,9 @@ from core.ports.store import Store
 
 __all__ = [
     "Acceptor",
+    "AccountStore",
     "Answer",
+    "ApiKey",
     "Clock",
     "DataKey",
     "EphemeralStore",
@@ -51,6 +54,7 @@ __all__ = [
     "PlatformAdapter",
     "PromptContext",
     "ReplyStream",
+    "SignIn",
     "Store",
     "SupportsBacklog",
     "SupportsEdit",

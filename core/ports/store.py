@@ -17,6 +17,7 @@ from datetime import date, datetime
 from typing import Protocol
 
 from core.messages import InboxRow, OutboxRow, Stamp
+from core.ports.accounts import AccountStore
 from core.sealing import Sealed
 from core.types import (
     ChannelIdentity,
@@ -686,6 +687,7 @@ class Store(
     LinkStore,
     ExportStore,
     ErasureStore,
+    AccountStore,
     Maintenance,
     Protocol,
 ):

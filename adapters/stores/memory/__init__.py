@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.stores.memory.accounts import MemoryAccounts
 from adapters.stores.memory.erasure import MemoryErasure
 from adapters.stores.memory.links import MemoryLinks
 from adapters.stores.memory.maintenance import MemoryMaintenance
@@ -10,7 +11,9 @@ from adapters.stores.memory.replies import MemoryReplies
 from adapters.stores.memory.turns import MemoryTurns
 
 
-class MemoryStore(MemoryTurns, MemoryProfiles, MemoryReplies, MemoryLinks, MemoryErasure, MemoryMaintenance):
+class MemoryStore(
+    MemoryTurns, MemoryProfiles, MemoryReplies, MemoryLinks, MemoryAccounts, MemoryErasure, MemoryMaintenance
+):
     """`MemoryStore(clock)`: every method of `core.ports.store.Store`, for one event loop."""
 
 

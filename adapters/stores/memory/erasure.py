@@ -34,6 +34,7 @@ def _remove(tables: Tables, user_id: UserId) -> dict[str, int]:
     removed["usage"] = _drop(tables.usage, [key for key in tables.usage if key[0] == user_id])
     removed["pending"] = _drop(tables.pending, [key for key in tables.pending if key[0] == user_id])
     tables.drop_link_codes({user_id})
+    tables.drop_account(user_id)
     for identity_id in [key for key, row in tables.identities.items() if row.user_id == user_id]:
         tables.link_failures.pop(identity_id, None)
     removed["identities"] = _drop(

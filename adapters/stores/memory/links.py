@@ -126,6 +126,12 @@ class MemoryLinks(MemoryUsers, MemoryMemories):
             self._add_usage(plan.target, key[1], tables.usage.pop(key))
         for receipt in [row for row in tables.receipts.values() if row.user_id == plan.source]:
             tables.receipts[receipt.id] = replace(receipt, user_id=plan.target)
+        for sign_in in [row for row in tables.sign_ins.values() if row.user_id == plan.source]:
+            tables.sign_ins[sign_in.id] = replace(sign_in, user_id=plan.target)
+        for key_hash, api_key in [item for item in tables.api_keys.items() if item[1].user_id == plan.source]:
+            tables.api_keys[key_hash] = replace(api_key, user_id=plan.target)
+        if plan.source in tables.credentials:
+            tables.credentials.setdefault(plan.target, tables.credentials.pop(plan.source))
         for waiting in [key for key in tables.pending if key[0] in {plan.source, plan.target}]:
             del tables.pending[waiting]
         tables.drop_link_codes({plan.source, plan.target})

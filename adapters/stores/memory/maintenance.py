@@ -81,7 +81,13 @@ class MemoryMaintenance(Group):
         for identity_id in tries:
             del tables.link_failures[identity_id]
         tables.job_runs -= runs
-        return len(keys) + len(pending) + len(notices) + len(runs) + len(codes) + len(tries)
+        over = [key for key, at in tables.revoked_tokens.items() if at <= now]
+        for token_id in over:
+            del tables.revoked_tokens[token_id]
+        ended = [key for key, row in tables.sign_ins.items() if row.expires_at <= now]
+        for sign_in_id in ended:
+            del tables.sign_ins[sign_in_id]
+        return len(keys) + len(pending) + len(notices) + len(runs) + len(codes) + len(tries) + len(over) + len(ended)
 
     async def compact(self) -> None:
         """Nothing is on a disk."""

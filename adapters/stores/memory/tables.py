@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from core.errors import NotFound
 from core.messages import InboxRow, OutboxRow
+from core.ports.accounts import ApiKey, SignIn
 from core.ports.clock import Clock
 from core.ports.store import LinkOffer
 from core.types import (
@@ -79,6 +80,10 @@ class Tables:
     receipts: dict[str, ErasureReceipt] = field(default_factory=dict)
     link_codes: dict[str, tuple[LinkOffer, datetime]] = field(default_factory=dict)
     link_failures: dict[IdentityId, tuple[int, datetime]] = field(default_factory=dict)
+    credentials: dict[UserId, str] = field(default_factory=dict)
+    sign_ins: dict[str, SignIn] = field(default_factory=dict)
+    api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    revoked_tokens: dict[str, datetime] = field(default_factory=dict)
 
     def user(self, user_id: UserId) -> User:
         return _found(self.users.get(user_id))
@@ -135,6 +140,14 @@ class Tables:
         if removed:
             generations.removed = generations.current
         return generations.current
+
+    def drop_account(self, user_id: UserId) -> None:
+        """Password, sign-ins and API keys."""
+        self.credentials.pop(user_id, None)
+        for sign_in_id in [key for key, row in self.sign_ins.items() if row.user_id == user_id]:
+            del self.sign_ins[sign_in_id]
+        for key_hash in [key for key, row in self.api_keys.items() if row.user_id == user_id]:
+            del self.api_keys[key_hash]
 
     def drop_link_codes(self, users: set[UserId]) -> None:
         for code_hash in [key for key, (offer, _) in self.link_codes.items() if offer.user_id in users]:

@@ -21,6 +21,7 @@ from adapters.stores.sql.schema import (
     outbox,
     pending,
     revoked_tokens,
+    sign_ins,
 )
 from core.types import ConversationId, Metadata, UserId
 
@@ -75,6 +76,7 @@ class SqlMaintenance(Group):
             delete(link_codes).where(link_codes.c.expires_at <= now),
             delete(link_failures).where(link_failures.c.last_at < now - rules.LINK_FAILURE_LIFE),
             delete(revoked_tokens).where(revoked_tokens.c.expires_at <= now),
+            delete(sign_ins).where(sign_ins.c.expires_at <= now),
             delete(notices).where(notices.c.at < now - rules.NOTICE_LIFE),
             delete(job_runs).where(job_runs.c.tick < now - rules.JOB_RUN_LIFE),
         ]

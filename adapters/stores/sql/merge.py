@@ -24,6 +24,7 @@ from adapters.stores.sql.schema import (
     memory_profiles,
     pending,
     profile_shares,
+    sign_ins,
     usage,
     users,
 )
@@ -133,7 +134,7 @@ def _merge_account(connection: Connection, plan: Merging) -> None:
     for row in connection.execute(select(usage).where(usage.c.user_id == plan.source)).all():
         count_usage(connection, plan.target, row.day, Usage(row.messages, row.prompt_tokens, row.completion_tokens))
     has_own = connection.execute(select(1).where(credentials.c.user_id == plan.target)).first()
-    for table in (channel_identities, erasures, api_keys, *(() if has_own else (credentials,))):
+    for table in (channel_identities, erasures, api_keys, sign_ins, *(() if has_own else (credentials,))):
         connection.execute(update(table).where(table.c.user_id == plan.source).values(user_id=plan.target))
     for table in (pending, link_codes):
         connection.execute(delete(table).where(table.c.user_id.in_([plan.source, plan.target])))

@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from adapters.stores.rules import email_key
 from core.messages import InboxRow, OutboxRow, ReplyAddress, ReplyKind, Stamp
+from core.ports.accounts import ApiKey, SignIn
 from core.profiles import name_key
 from core.sealing import Sealed
 from core.types import (
@@ -322,6 +323,25 @@ def reply_of(row: AnyRow) -> OutboxRow:
         content=sealed(row, "content"),
         message_ids=tuple(row.message_ids),
     )
+
+
+def sign_in_values(sign_in: SignIn) -> Values:
+    return _common(sign_in, "id", "user_id", "token_id", "created_at", "expires_at")
+
+
+def sign_in_of(row: AnyRow) -> SignIn:
+    return SignIn(row.id, row.user_id, row.token_id, row.created_at, row.expires_at)
+
+
+_API_KEY = ("id", "user_id", "name", "created_at", "expires_at", "last_used_at", "revoked")
+
+
+def api_key_values(key: ApiKey) -> Values:
+    return _common(key, *_API_KEY) | {"scopes": list(key.scopes)}
+
+
+def api_key_of(row: AnyRow) -> ApiKey:
+    return ApiKey(**_common(row, *_API_KEY), scopes=tuple(row.scopes))
 
 
 def receipt_values(receipt: ErasureReceipt) -> Values:

@@ -398,6 +398,16 @@ api_keys = Table(
     Column("revoked", Boolean, nullable=False, server_default=false()),
 )
 
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _user(index=True),
+    _text("token_id"),
+    _at("created_at"),
+    _at("expires_at"),
+)
+
 revoked_tokens = Table("revoked_tokens", metadata, Column("token_id", Text, primary_key=True), _at("expires_at"))
 
 access_grants = Table(

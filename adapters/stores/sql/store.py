@@ -8,6 +8,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from adapters.stores import migrations
+from adapters.stores.sql.accounts import SqlAccounts
 from adapters.stores.sql.conversations import SqlConversations
 from adapters.stores.sql.engine import Reader, sqlite_engine
 from adapters.stores.sql.erasure import SqlErasure
@@ -38,6 +39,7 @@ class SqlStore(
     SqlReplies,
     SqlLinks,
     SqlErasure,
+    SqlAccounts,
     SqlMaintenance,
 ):
     """The Store on SQLite: `SqlStore("sqlite:///folder/file.db", clock)`, then `await open()`.
