@@ -39,7 +39,7 @@ async def measure(memories: int = 1_000) -> list[Row]:
             ),
             Row("reply overhead p95", percentile(times, 0.95), "ms", None, percentile(control, 0.95), name),
             Row("CPU a message", cpu, "ms", 20.0, control_cpu, name),
-            Row("replies without their recall", float(app.engine.responder.recall_misses), "", 0.0),
+            Row("replies without their recall", float(app.engine.responder.composer.recall_misses), "", 0.0),
         ]
 
 

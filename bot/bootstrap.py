@@ -130,7 +130,7 @@ def _assemble(
     direct = DirectAdapter()
     adapters: dict[PlatformName, PlatformAdapter] = {adapter.name: adapter for adapter in platforms}
     adapters[DIRECT] = direct
-    vault = Vault(store, sealer, ephemeral, policy.incognito_idle)
+    vault = Vault(sealer, ephemeral, policy.incognito_idle)
     queue = EmbeddedQueue(
         store,
         clock,

@@ -16,6 +16,7 @@ from core.capabilities import PlatformCapabilities, PrivateReplies
 from core.commands.model import AcceptState, CommandReply, Transition
 from core.commands.parse import ParsedCommand, pending_word
 from core.commands.registry import Registry
+from core.compose import TALK_EXPIRED
 from core.errors import EmptyMessage, MemoryChatError, MessageTooLong, StaleMember
 from core.locks import KeyedLocks
 from core.messages import (
@@ -34,15 +35,13 @@ from core.messages import (
 )
 from core.policy import EnginePolicy
 from core.ports import Clock, Store
-from core.ports.store import AcceptBatch
+from core.ports.store import AcceptBatch, Scene
 from core.privacy import badge, belongs_to_space, learn_scope, recall_scope, stricter
 from core.sessions import SessionBreak, SessionNeed, session_break, session_mode
 from core.text import clean_text
 from core.types import (
     Audience,
-    ChannelIdentity,
     ChatSession,
-    Conversation,
     ConversationId,
     ConversationKind,
     Lane,
@@ -54,7 +53,6 @@ from core.types import (
     SessionId,
     TurnId,
     TurnState,
-    User,
     new_id,
 )
 from core.vault import Vault
@@ -63,29 +61,6 @@ from core.welcome import room_welcome, welcome
 log = logging.getLogger(__name__)
 
 ACCEPT_TRIES = 4
-TALK_EXPIRED = "talk_expired"
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """Who speaks where, read once per try."""
-
-    user: User
-    identity: ChannelIdentity
-    conversation: Conversation
-    member: Member
-    profiles: tuple[MemoryProfile, ...]
-    space: MemoryNamespace | None
-
-    @property
-    def own(self) -> MemoryProfile:
-        """The profile that the member chose for this place, else their default."""
-        chosen = [profile for profile in self.profiles if profile.id == self.member.profile_id]
-        return (chosen or [profile for profile in self.profiles if profile.is_default])[0]
-
-    @property
-    def mode(self) -> PrivacyMode:
-        return stricter(self.member.mode, self.conversation.mode_floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +208,9 @@ class Inbox:
         member = _changed_member(scene.member, transition)
         after = replace(scene, member=member)
         if transition and transition.mode_floor is not None:
-            after = replace(after, conversation=replace(scene.conversation, mode_floor=transition.mode_floor))
+            after = replace(after, floor=transition.mode_floor)
         change = await self._session(message, after, request, pinned)
-        change = await self._leave_incognito(scene, after, change)
+        change = self._leave_incognito(scene, after, change)
         stamp = await self._stamp(after, request, change.session_id, pinned)
         row = replace(await self._row(message, stamp, request), note=change.note(stamp.mode))
         outbox = await self._ready_reply(row, request)
@@ -256,34 +231,27 @@ class Inbox:
         return stored
 
     async def _after(self, scene: Scene, transition: Transition | None, change: SessionChange) -> None:
-        if change.close and scene.mode is PrivacyMode.NORMAL:
-            self._session_ended(scene.space or scene.own.namespace)
-        if scene.mode is PrivacyMode.INCOGNITO:
+        if change.close and mode_of(scene) is PrivacyMode.NORMAL:
+            self._session_ended(scene.space or own_profile(scene).namespace)
+        if mode_of(scene) is PrivacyMode.INCOGNITO:
             for session_id in change.close:
                 await self._vault.forget_session(session_id)
         if transition and transition.cancel_running:
             await self._stop(scene.conversation.id)
 
     async def _scene(self, message: InboundMessage) -> Scene:
-        sender = message.sender
-        identity, _ = await self._store.resolve_identity(
-            message.place.platform, message.place.workspace_id, sender.external_id, sender.display_name
-        )
-        conversation = await self._store.resolve_conversation(message.place, message.kind)
-        member = await self._store.get_member(conversation.id, identity.user_id)
-        if member.version == 0 and not self._policy.learning_default and member.mode is PrivacyMode.NORMAL:
-            member = replace(member, mode=PrivacyMode.PAUSE_MEMORIES)
-        space = None
-        if conversation.space_id is not None:
-            space = (await self._store.get_default_memory_profile(conversation.space_id)).namespace
-        return Scene(
-            user=await self._store.get_user_by_id(identity.user_id),
-            identity=identity,
-            conversation=conversation,
-            member=member,
-            profiles=tuple(await self._store.get_memory_profiles(identity.user_id)),
-            space=space,
-        )
+        sender, place = message.sender, message.place
+        who = (place.platform, place.workspace_id, sender.external_id)
+        scene = await self._store.read_scene(*who, place)
+        if scene is None or sender.display_name not in ("", scene.identity.display_name):
+            await self._store.resolve_identity(*who, sender.display_name)
+            await self._store.resolve_conversation(place, message.kind)
+            scene = await self._store.read_scene(*who, place)
+            assert scene is not None
+        member = scene.member
+        if member.version == 0 and not self._policy.learning_default:
+            scene = replace(scene, member=replace(member, mode=stricter(member.mode, PrivacyMode.PAUSE_MEMORIES)))
+        return scene
 
     async def _request(self, message: InboundMessage, scene: Scene) -> Request:
         """What the message asks for; what cannot be used becomes a helpful answer, so that nothing is dropped."""
@@ -354,12 +322,12 @@ class Inbox:
         if pinned is not None:
             return SessionChange(pinned.id)
         kind = scene.conversation.kind
-        in_space = belongs_to_space(kind, request.audience, scene.mode)
+        in_space = belongs_to_space(kind, request.audience, mode_of(scene))
         owner = scene.conversation.space_id if in_space and scene.conversation.space_id else scene.user.id
-        profile_id = scene.space.profile_id if in_space and scene.space else scene.own.id
+        profile_id = scene.space.profile_id if in_space and scene.space else own_profile(scene).id
         asked = bool(request.transition and request.transition.new_session)
-        need = SessionNeed(profile_id, session_mode(kind, in_space, scene.mode), asked)
-        current = await self._store.get_active_session(scene.conversation.id, owner)
+        need = SessionNeed(profile_id, session_mode(kind, in_space, mode_of(scene)), asked)
+        current = scene.space_session if in_space else scene.own_session
         if current is None and in_space:
             current = await self._opened_by(message, owner)
         idle = self._policy.incognito_idle if need.mode is PrivacyMode.INCOGNITO else self._policy.session_idle
@@ -379,11 +347,11 @@ class Inbox:
         close = (current.id,) if current is not None and current.closed_at is None else ()
         return SessionChange(opened.id, close, opened, reason)
 
-    async def _leave_incognito(self, before: Scene, after: Scene, change: SessionChange) -> SessionChange:
+    def _leave_incognito(self, before: Scene, after: Scene, change: SessionChange) -> SessionChange:
         """In a room the incognito session is the person's own, beside the space's: it ends with the mode."""
-        if before.mode is not PrivacyMode.INCOGNITO or after.mode is PrivacyMode.INCOGNITO:
+        if mode_of(before) is not PrivacyMode.INCOGNITO or mode_of(after) is PrivacyMode.INCOGNITO:
             return change
-        own = await self._store.get_active_session(before.conversation.id, before.user.id)
+        own = before.own_session
         if own is None or own.privacy_mode is not PrivacyMode.INCOGNITO or own.id in change.close:
             return change
         return replace(change, close=(*change.close, own.id))
@@ -400,15 +368,12 @@ class Inbox:
         return session if session.closed_at is None else None
 
     async def _stamp(self, scene: Scene, request: Request, session_id: SessionId, pinned: ChatSession | None) -> Stamp:
-        mode = pinned.privacy_mode if pinned else scene.mode
-        profile = scene.own
+        mode = pinned.privacy_mode if pinned else mode_of(scene)
+        profile = own_profile(scene)
         if pinned and pinned.memory_profile_id is not None:
             profile = next(item for item in scene.profiles if item.id == pinned.memory_profile_id)
         in_space = belongs_to_space(scene.conversation.kind, request.audience, mode)
-        shared: tuple[MemoryNamespace, ...] = ()
-        if in_space:
-            place = scene.conversation.parent_id or scene.conversation.id
-            shared = tuple(share.namespace for share in await self._store.get_shares(place))
+        shared = tuple(share.namespace for share in scene.shares) if in_space else ()
         return Stamp(
             conversation_id=scene.conversation.id,
             session_id=session_id,
@@ -475,7 +440,7 @@ class Inbox:
         in_room = scene.conversation.kind is ConversationKind.SHARED
         place = scene.conversation.parent_id or scene.conversation.id
         key = f"{place}" if in_room else f"{place}:{scene.user.id}"
-        text = room_welcome(self._policy.bot_name) if in_room else welcome(self._policy.bot_name, scene.mode)
+        text = room_welcome(self._policy.bot_name) if in_room else welcome(self._policy.bot_name, mode_of(scene))
         # The welcome holds nothing of the person, so that it is an ordinary reply also when the talk is incognito.
         open_stamp = replace(stamp, mode=PrivacyMode.NORMAL, recall=(), learn=None)
         return (await self._notice(f"welcome:{key}", open_stamp, ReplyAddress.of(message), message.sent_at, text),)
@@ -484,6 +449,17 @@ class Inbox:
         """A place made by a person who read on a page what this is needs no welcome."""
         capabilities = self._capabilities.get(message.place.platform)
         return capabilities is not None and capabilities.explicit_sessions
+
+
+def own_profile(scene: Scene) -> MemoryProfile:
+    """The profile that the member chose for this place, else their default."""
+    chosen = [profile for profile in scene.profiles if profile.id == scene.member.profile_id]
+    return (chosen or [profile for profile in scene.profiles if profile.is_default])[0]
+
+
+def mode_of(scene: Scene) -> PrivacyMode:
+    """The member's own mode, or what a manager set for all when that is stricter."""
+    return stricter(scene.member.mode, scene.floor)
 
 
 def _changed_member(member: Member, transition: Transition | None) -> Member:

@@ -22,15 +22,14 @@ from core.messages import (
     Stamp,
     TurnContent,
 )
-from core.ports import EphemeralStore, Store
+from core.ports import EphemeralStore
 from core.privacy import badge, policy_of
 from core.sealing import Sealed, Sealer, session_scope
 from core.types import ChatMessage, OutboxId, Role, SessionId, TurnId
 
 
 class Vault:
-    def __init__(self, store: Store, sealer: Sealer, ephemeral: EphemeralStore, incognito_idle: timedelta) -> None:
-        self._store = store
+    def __init__(self, sealer: Sealer, ephemeral: EphemeralStore, incognito_idle: timedelta) -> None:
         self._sealer = sealer
         self._ephemeral = ephemeral
         self._ttl = incognito_idle
@@ -80,13 +79,15 @@ class Vault:
         buttons = tuple(Button(**item) for item in data["buttons"])
         return replace(reply_of(row, data["text"], buttons), kind=ReplyKind(data["kind"]))
 
-    async def history(self, stamp: Stamp, limit: int) -> list[HistoryMessage] | None:
-        """The newest `limit` messages of the turn's session, oldest first. None: an incognito talk that is gone."""
+    async def history(self, stamp: Stamp, stored: Sequence[ChatMessage], limit: int) -> list[HistoryMessage] | None:
+        """The newest `limit` messages of the turn's session, oldest first; `stored` are those that the store has.
+
+        None: an incognito talk that is gone.
+        """
         if not policy_of(stamp.mode).persist:
             items = await self._ephemeral.items(f"history:{stamp.session_id}")
             return None if items is None else [_history_message(item) for item in items[-limit:]]
-        messages = await self._store.get_recent_messages(stamp.owner_id, stamp.session_id, limit)
-        return await self.unseal_messages(messages)
+        return await self.unseal_messages(stored)
 
     async def unseal_messages(self, messages: Sequence[ChatMessage]) -> list[HistoryMessage]:
         return [

@@ -11,10 +11,12 @@ from typing import Any
 
 from core.messages import InboxRow, OutboxRow
 from core.ports.store import ProfilePatch, SessionPatch, UserPatch
+from core.privacy import stricter
 from core.profiles import DEFAULT_PROFILE, ROOM_PROFILE, clean_profile_name, name_key
 from core.types import (
     ChannelIdentity,
     ChatMessage,
+    Conversation,
     IdentityId,
     MemoryProfile,
     MemoryRecord,
@@ -205,3 +207,8 @@ def stamped(record: MemoryRecord, generation: int) -> MemoryRecord:
 def as_reopened(row: InboxRow) -> InboxRow:
     """An ended row to be answered anew."""
     return replace(as_accepted(row), attempts=0, note="")
+
+
+def floor_of(conversation: Conversation, parent: Conversation | None) -> PrivacyMode:
+    """A thread is under its own floor and that of the place it hangs under."""
+    return stricter(conversation.mode_floor, parent.mode_floor) if parent else conversation.mode_floor

@@ -190,7 +190,8 @@ class Scene:
     """Who speaks where, as accepting a message needs it.
 
     `own_session` is the newest open one of the person there, `space_session` that of the shared place; `shares` are the
-    profiles that members let this room recall; `floor` is the strictest mode that a manager of the place or of the place
+    profiles that members let this room recall; `floor` is the strictest mode that a manager of the place or of the
+    place
     that a thread hangs under set for all.
     """
 

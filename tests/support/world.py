@@ -153,7 +153,7 @@ async def world(
 
     services = Services(
         store=store,
-        vault=Vault(store, sealer, ephemeral, policy.incognito_idle),
+        vault=Vault(sealer, ephemeral, policy.incognito_idle),
         sealer=sealer,
         ephemeral=ephemeral,
         memory=memory,

@@ -6,13 +6,13 @@ from adapters.stores.memory.accounts import MemoryAccounts
 from adapters.stores.memory.erasure import MemoryErasure
 from adapters.stores.memory.links import MemoryLinks
 from adapters.stores.memory.maintenance import MemoryMaintenance
-from adapters.stores.memory.profiles import MemoryProfiles
 from adapters.stores.memory.replies import MemoryReplies
+from adapters.stores.memory.scenes import MemoryScenes
 from adapters.stores.memory.turns import MemoryTurns
 
 
 class MemoryStore(
-    MemoryTurns, MemoryProfiles, MemoryReplies, MemoryLinks, MemoryAccounts, MemoryErasure, MemoryMaintenance
+    MemoryLinks, MemoryAccounts, MemoryTurns, MemoryScenes, MemoryReplies, MemoryErasure, MemoryMaintenance
 ):
     """`MemoryStore(clock)`: every method of `core.ports.store.Store`, for one event loop."""
 

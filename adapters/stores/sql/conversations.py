@@ -33,7 +33,7 @@ class SqlConversations(Group):
         return self._resolve(connection, place, kind)
 
     def _resolve(self, connection: Connection, place: Place, kind: ConversationKind) -> Conversation:
-        known = _at_place(connection, place)
+        known = conversation_at(connection, place)
         if known:
             return known
         parent = self._resolve(connection, place.parent, kind) if place.parent else None
@@ -49,7 +49,7 @@ class SqlConversations(Group):
 
     @reads
     def find_conversation(self, connection: Connection, place: Place) -> Conversation | None:
-        return _at_place(connection, place)
+        return conversation_at(connection, place)
 
     @reads
     def get_conversation(self, connection: Connection, conversation_id: ConversationId) -> Conversation:
@@ -62,15 +62,7 @@ class SqlConversations(Group):
 
     @reads
     def get_member(self, connection: Connection, conversation_id: ConversationId, user_id: UserId) -> Member:
-        conversation = find_conversation(connection, conversation_id)
-        member = _member(connection, conversation_id, user_id)
-        if member:
-            return member
-        fresh = Member(conversation_id, user_id)
-        parent = _member(connection, conversation.parent_id, user_id) if conversation.parent_id else None
-        if parent is None:
-            return fresh
-        return replace(fresh, mode=parent.mode, profile_id=parent.profile_id, welcomed=parent.welcomed)
+        return member_of(connection, find_conversation(connection, conversation_id), user_id)
 
     @writes
     def save_member(self, connection: Connection, member: Member) -> Member:
@@ -78,13 +70,13 @@ class SqlConversations(Group):
 
     @writes
     def move_conversation(self, connection: Connection, place: Place, new_place: Place) -> None:
-        if _at_place(connection, place) is None or place == new_place:
+        if conversation_at(connection, place) is None or place == new_place:
             return
         threads = and_place(replace(place, thread_id=""))[:3] if not place.thread_id else and_place(place)
         moving = [rows.conversation_of(row) for row in connection.execute(select(conversations).where(*threads))]
         for row in moving:
             target = new_place if row.place == place else replace(new_place, thread_id=row.place.thread_id)
-            taken = _at_place(connection, target)
+            taken = conversation_at(connection, target)
             if taken:
                 _drop_unused(connection, taken.id)
             where = conversations.c.id == row.id
@@ -96,6 +88,18 @@ def find_conversation(connection: Connection, conversation_id: ConversationId) -
     if row is None:
         raise NotFound
     return rows.conversation_of(row)
+
+
+def member_of(connection: Connection, conversation: Conversation, user_id: UserId) -> Member:
+    """The stored one, or a fresh one that inherits from the place that a thread hangs under."""
+    member = _member(connection, conversation.id, user_id)
+    if member:
+        return member
+    fresh = Member(conversation.id, user_id)
+    parent = _member(connection, conversation.parent_id, user_id) if conversation.parent_id else None
+    if parent is None:
+        return fresh
+    return replace(fresh, mode=parent.mode, profile_id=parent.profile_id, welcomed=parent.welcomed)
 
 
 def write_member(connection: Connection, member: Member) -> Member:
@@ -122,7 +126,7 @@ def and_place(place: Place) -> tuple[ColumnElement[bool], ...]:
     return tuple(conversations.c[name] == value for name, value in rows.place_values(place).items())
 
 
-def _at_place(connection: Connection, place: Place) -> Conversation | None:
+def conversation_at(connection: Connection, place: Place) -> Conversation | None:
     row = connection.execute(select(conversations).where(*and_place(place))).first()
     return rows.conversation_of(row) if row else None
 

@@ -98,11 +98,7 @@ class SqlProfiles(Group):
 
     @reads
     def get_default_memory_profile(self, connection: Connection, user_id: UserId) -> MemoryProfile:
-        mine = (memory_profiles.c.user_id == user_id, memory_profiles.c.is_default.is_(True))
-        row = connection.execute(_select().where(*mine)).first()
-        if row is None:
-            raise NotFound
-        return rows.profile_of(row)
+        return default_profile(connection, user_id)
 
     @writes
     def set_default_memory_profile(
@@ -141,8 +137,7 @@ class SqlProfiles(Group):
 
     @reads
     def get_shares(self, connection: Connection, conversation_id: ConversationId) -> list[ProfileShare]:
-        wanted = select(profile_shares).where(profile_shares.c.conversation_id == conversation_id)
-        return [rows.share_of(row) for row in connection.execute(wanted.order_by(profile_shares.c.ordinal))]
+        return shares_in(connection, conversation_id)
 
     @reads
     def get_user_shares(self, connection: Connection, user_id: UserId) -> list[ProfileShare]:
@@ -174,6 +169,19 @@ def find_profile(connection: Connection, user_id: UserId, profile_id: ProfileId)
     if row is None:
         raise NotFound
     return rows.profile_of(row)
+
+
+def default_profile(connection: Connection, user_id: UserId) -> MemoryProfile:
+    mine = (memory_profiles.c.user_id == user_id, memory_profiles.c.is_default.is_(True))
+    row = connection.execute(_select().where(*mine)).first()
+    if row is None:
+        raise NotFound
+    return rows.profile_of(row)
+
+
+def shares_in(connection: Connection, conversation_id: ConversationId) -> list[ProfileShare]:
+    wanted = select(profile_shares).where(profile_shares.c.conversation_id == conversation_id)
+    return [rows.share_of(row) for row in connection.execute(wanted.order_by(profile_shares.c.ordinal))]
 
 
 def owns(connection: Connection, namespace: MemoryNamespace) -> bool:

@@ -57,15 +57,7 @@ class SqlSessions(Group):
     def get_active_session(
         self, connection: Connection, conversation_id: ConversationId, user_id: UserId
     ) -> ChatSession | None:
-        table = chat_sessions
-        open_ones = (
-            table.c.conversation_id == conversation_id,
-            table.c.user_id == user_id,
-            table.c.closed_at.is_(None),
-        )
-        newest = select(table).where(*open_ones).order_by(table.c.created_at.desc(), table.c.ordinal.desc()).limit(1)
-        row = connection.execute(newest).first()
-        return rows.session_of(row) if row else None
+        return active_session(connection, conversation_id, user_id)
 
     @writes
     def update_chat_session(
@@ -127,9 +119,7 @@ class SqlSessions(Group):
         self, connection: Connection, user_id: UserId, session_id: SessionId, limit: int
     ) -> list[ChatMessage]:
         find_session(connection, user_id, session_id)
-        wanted = select(chat_messages).where(chat_messages.c.session_id == session_id)
-        newest = wanted.order_by(chat_messages.c.seq.desc()).limit(max(0, limit))
-        return [rows.message_of(row) for row in connection.execute(newest)][::-1]
+        return newest_messages(connection, session_id, limit)
 
     @reads
     def get_turn_messages(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> list[ChatMessage]:
@@ -186,6 +176,25 @@ class SqlSessions(Group):
     def mark_learned(self, connection: Connection, namespace: MemoryNamespace, turns: Sequence[TurnId]) -> None:
         taken = (chat_messages.c.namespace == str(namespace), chat_messages.c.turn_id.in_(turns))
         connection.execute(update(chat_messages).where(*taken).values(learned=True))
+
+
+def active_session(connection: Connection, conversation_id: ConversationId, user_id: UserId) -> ChatSession | None:
+    table = chat_sessions
+    open_ones = (
+        table.c.conversation_id == conversation_id,
+        table.c.user_id == user_id,
+        table.c.closed_at.is_(None),
+    )
+    newest = select(table).where(*open_ones).order_by(table.c.created_at.desc(), table.c.ordinal.desc()).limit(1)
+    row = connection.execute(newest).first()
+    return rows.session_of(row) if row else None
+
+
+def newest_messages(connection: Connection, session_id: SessionId, limit: int) -> list[ChatMessage]:
+    """Oldest first."""
+    wanted = select(chat_messages).where(chat_messages.c.session_id == session_id)
+    newest = wanted.order_by(chat_messages.c.seq.desc()).limit(max(0, limit))
+    return [rows.message_of(row) for row in connection.execute(newest)][::-1]
 
 
 def find_session(connection: Connection, user_id: UserId, session_id: SessionId) -> ChatSession:

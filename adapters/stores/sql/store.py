@@ -18,6 +18,7 @@ from adapters.stores.sql.maintenance import SqlMaintenance
 from adapters.stores.sql.memories import SqlMemories
 from adapters.stores.sql.profiles import SqlProfiles
 from adapters.stores.sql.replies import SqlReplies
+from adapters.stores.sql.scenes import SqlScenes
 from adapters.stores.sql.sessions import SqlSessions
 from adapters.stores.sql.turns import SqlTurns
 from adapters.stores.sql.users import SqlUsers
@@ -30,6 +31,7 @@ VACUUM_SHARE = 4
 
 
 class SqlStore(
+    SqlScenes,
     SqlUsers,
     SqlProfiles,
     SqlConversations,

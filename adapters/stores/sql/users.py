@@ -54,7 +54,7 @@ class SqlUsers(Group):
     def find_identity(
         self, connection: Connection, platform: PlatformName, workspace_id: str, external_id: str
     ) -> ChannelIdentity | None:
-        return _identity(connection, platform, workspace_id, external_id)
+        return identity_at(connection, platform, workspace_id, external_id)
 
     async def resolve_identity(
         self, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
@@ -68,7 +68,7 @@ class SqlUsers(Group):
     def _write_identity(
         self, connection: Connection, platform: PlatformName, workspace_id: str, external_id: str, display_name: str
     ) -> tuple[ChannelIdentity, bool]:
-        known = _identity(connection, platform, workspace_id, external_id)
+        known = identity_at(connection, platform, workspace_id, external_id)
         if known:
             known = replace(known, display_name=display_name or known.display_name)
             where = channel_identities.c.id == known.id
@@ -90,7 +90,7 @@ class SqlUsers(Group):
         display_name: str,
     ) -> ChannelIdentity:
         find_user(connection, user_id)
-        known = _identity(connection, platform, workspace_id, external_id)
+        known = identity_at(connection, platform, workspace_id, external_id)
         if known is None:
             now = self._clock.now()
             identity = rules.new_identity(now, user_id, platform, workspace_id, external_id, display_name)
@@ -160,7 +160,7 @@ def count_usage(connection: Connection, user_id: UserId, day: date, more: Usage)
     connection.execute(_COUNT, {"user_id": user_id, "day": day, **values})
 
 
-def _identity(
+def identity_at(
     connection: Connection, platform: PlatformName, workspace_id: str, external_id: str
 ) -> ChannelIdentity | None:
     table = channel_identities

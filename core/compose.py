@@ -1,0 +1,152 @@
+"""The prompt of one turn: what is recalled, what was said before, who asks and when (design §3.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from core.delivery import Delivery
+from core.errors import MemoryChatError
+from core.learning import recent_memory
+from core.messages import HistoryMessage, Turn
+from core.policy import EnginePolicy
+from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
+from core.ports.store import TalkScene
+from core.privacy import policy_of
+from core.prompts import fit_memories, trim_history
+from core.types import Audience, ChatSession, ConversationKind, PrivacyMode, RecalledMemory, Role
+from core.vault import Vault
+
+log = logging.getLogger(__name__)
+
+THREAD_MESSAGES = 30
+TALK_EXPIRED = "talk_expired"
+"""The note of a turn before which an incognito talk ended by itself."""
+TALK_GONE = (
+    "_Our earlier incognito talk is gone: it was idle for too long, or I was restarted. You are still incognito._"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """`private`: the provider is asked not to store the call. `notice` goes before the answer."""
+
+    messages: tuple[ModelMessage, ...]
+    context: PromptContext
+    memories: tuple[RecalledMemory, ...]
+    recall_missed: bool
+    private: bool
+    notice: str = ""
+
+
+class Composer:
+    """`recall_misses` counts the turns since the start that were answered without the memory they should have had."""
+
+    def __init__(
+        self,
+        store: Store,
+        vault: Vault,
+        memory: MemoryPort,
+        model: LanguageModel,
+        delivery: Delivery,
+        clock: Clock,
+        policy: EnginePolicy,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._memory = memory
+        self._model = model
+        self._delivery = delivery
+        self._clock = clock
+        self._policy = policy
+        self.recall_misses = 0
+
+    async def compose(self, turn: Turn, note: str = "") -> Prompt:
+        """`note` is the turn's row's. Raises NotFound when the person, the session or the profile is gone."""
+        (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn), self._before(turn))
+        memories = fit_memories(recalled, self._policy.memory_tokens, self._model.count_tokens)
+        return Prompt(
+            messages=self._messages(turn, history or []),
+            context=await self._context(turn, scene, memories),
+            memories=memories,
+            recall_missed=missed,
+            private=not policy_of(turn.stamp.mode).persist,
+            notice=_notice(turn, scene.session, history, note),
+        )
+
+    async def _before(self, turn: Turn) -> tuple[TalkScene, list[HistoryMessage] | None]:
+        """Who asks, and what was said before; None: an incognito talk that is gone."""
+        scene = await self._store.read_talk(turn.stamp, self._policy.history_messages)
+        return scene, await self._vault.history(turn.stamp, scene.messages, self._policy.history_messages)
+
+    async def _recall(self, turn: Turn) -> tuple[list[RecalledMemory], bool]:
+        """The memories for a turn, and whether they could not be had in time."""
+        memory, policy = self._memory, self._policy
+        if not turn.stamp.recall:
+            return [], False
+        try:
+            if not memory.is_ready:
+                async with asyncio.timeout(policy.warm_deadline):
+                    await memory.warm()
+            async with asyncio.timeout(policy.recall_deadline):
+                found = await memory.search_memories(turn.stamp.recall, turn.content.text, limit=policy.recall_limit)
+            return found, False
+        except (TimeoutError, MemoryChatError) as error:
+            self.recall_misses += 1
+            log.warning("answered without memory: %s", type(error).__name__)
+            return [], True
+
+    async def _context(self, turn: Turn, scene: TalkScene, memories: tuple[RecalledMemory, ...]) -> PromptContext:
+        stamp, session = turn.stamp, scene.session
+        in_room = turn.address.kind is ConversationKind.SHARED and stamp.audience is Audience.ROOM
+        summary = await self._vault.open_text(session.id, session.summary) if session.summary else ""
+        return PromptContext(
+            now=self._clock.now().astimezone(_zone(scene.user.timezone)),
+            persona=self._policy.persona,
+            instructions=scene.profile.instructions,
+            memories=memories,
+            speaker=turn.content.sender_name if in_room else "",
+            in_room=in_room,
+            thread=await self._thread(turn, session),
+            summary=summary,
+            may_learn=stamp.learn is not None and bool(recent_memory(turn.content.text)),
+            incognito=stamp.mode is PrivacyMode.INCOGNITO,
+        )
+
+    async def _thread(self, turn: Turn, session: ChatSession) -> tuple[str, ...]:
+        """What was said in a thread before the bot was called into it: for this turn only, never stored."""
+        adapter = self._delivery.adapter(turn.address)
+        first = turn.address.place.thread_id and session.message_count == 0
+        if not first or not isinstance(adapter, SupportsThreadHistory):
+            return ()
+        try:
+            earlier = await adapter.thread_history(turn.address, limit=THREAD_MESSAGES)
+        except MemoryChatError as error:
+            log.warning("thread not readable: %s", type(error).__name__)
+            return ()
+        return tuple(f"{speaker}: {text}" for speaker, text in earlier)
+
+    def _messages(self, turn: Turn, history: Sequence[HistoryMessage]) -> tuple[ModelMessage, ...]:
+        kept, _ = trim_history(history, self._policy.history_tokens, self._model.count_tokens)
+        in_room = turn.address.kind is ConversationKind.SHARED
+        earlier = (ModelMessage(Role(item.role), item.text, name=item.speaker if in_room else "") for item in kept)
+        name = turn.content.sender_name if in_room else ""
+        return (*earlier, ModelMessage(Role.USER, turn.content.text, name=name))
+
+
+def _notice(turn: Turn, session: ChatSession, history: list[HistoryMessage] | None, note: str) -> str:
+    """An incognito talk that ended by itself or with the process is told, not hidden."""
+    if turn.stamp.mode is not PrivacyMode.INCOGNITO:
+        return ""
+    gone = history is None and session.message_count > 0
+    return TALK_GONE if gone or note == TALK_EXPIRED else ""
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

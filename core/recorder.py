@@ -1,0 +1,170 @@
+"""What stays of an answered turn: messages, what was told, usage, the reply, in one transaction (design §3.6)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from core.errors import MemoryChatError
+from core.learning import recent_memory
+from core.messages import HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
+from core.policy import EnginePolicy
+from core.ports import Clock, MemoryOrigin, MemoryPort, ModelUsage, Store
+from core.ports.store import RecordBatch
+from core.privacy import policy_of
+from core.types import (
+    ChatMessage,
+    MemoryNamespace,
+    MemoryRecord,
+    MessageId,
+    Metadata,
+    RecalledMemory,
+    Role,
+    TurnState,
+    Usage,
+    new_id,
+)
+from core.vault import Vault
+
+log = logging.getLogger(__name__)
+
+DELIVERY_HOLD = timedelta(seconds=30)
+"""As long nobody else takes a recorded reply for abandoned."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A reply while it is made."""
+
+    text: str = ""
+    kind: ReplyKind = ReplyKind.ANSWER
+    state: TurnState = TurnState.ANSWERED
+    usage: ModelUsage = field(default_factory=ModelUsage)
+    memories: tuple[RecalledMemory, ...] = ()
+    recall_missed: bool = False
+    notice: str = ""
+
+
+class Recorder:
+    """`owner` names this process, whose lease the turn must still be under."""
+
+    def __init__(
+        self, store: Store, vault: Vault, memory: MemoryPort, clock: Clock, policy: EnginePolicy, owner: str
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._memory = memory
+        self._clock = clock
+        self._policy = policy
+        self._owner = owner
+
+    async def record_talk(
+        self, rows: tuple[InboxRow, ...], outbox: OutboxRow, turn: Turn, reply: Reply, draft: Draft
+    ) -> None:
+        now = self._clock.now()
+        stamp = turn.stamp
+        usage = Usage(len(rows), draft.usage.prompt_tokens, draft.usage.completion_tokens)
+        said = HistoryMessage(Role.USER, turn.content.text, turn.content.sender_name, turn.sent_at)
+        answered = HistoryMessage(Role.ASSISTANT, draft.text, self._policy.bot_name, now)
+        keeps_reply = draft.state is not TurnState.FAILED or draft.usage.completion_tokens > 0
+        if not policy_of(stamp.mode).persist:
+            await self.record(rows, outbox, reply, draft.state, count=2, usage=usage)
+            await self._vault.remember_history(stamp, said, answered if keeps_reply else None)
+            return
+        messages = [await self._message(turn, said, {})]
+        if keeps_reply:
+            metadata: Metadata = {
+                "memories_used": [str(item.memory.id) for item in draft.memories],
+                "recall_missed": draft.recall_missed,
+                "recalled_elsewhere": any(item.memory.namespace != stamp.learn for item in draft.memories),
+                "interrupted": draft.state is not TurnState.ANSWERED,
+            }
+            messages.append(await self._message(turn, answered, metadata))
+        memories, generations = await self._recent_memory(turn)
+        await self.record(
+            rows,
+            outbox,
+            reply,
+            draft.state,
+            usage=usage,
+            messages=tuple(messages),
+            memories=memories,
+            generations=generations,
+        )
+
+    async def _recent_memory(
+        self, turn: Turn
+    ) -> tuple[tuple[MemoryRecord, ...], tuple[tuple[MemoryNamespace, int], ...]]:
+        """What the turn tells, as a memory that the very next turn can recall; a failure loses no reply."""
+        namespace = turn.stamp.learn
+        told = recent_memory(turn.content.text) if namespace is not None else ""
+        if namespace is None or not told:
+            return (), ()
+        origin = MemoryOrigin(
+            said_at=turn.sent_at,
+            author_id=turn.stamp.author_id,
+            author_name=turn.content.sender_name,
+            platform=turn.address.place.platform,
+            source_turns=(turn.id,),
+        )
+        try:
+            state = await self._store.get_namespace_state(namespace)
+            record = await self._memory.prepare_memory(namespace, told, origin)
+        except MemoryChatError as error:
+            log.warning("nothing remembered of this turn: %s", type(error).__name__)
+            return (), ()
+        return ((record,), ((namespace, state.erase_generation),)) if record else ((), ())
+
+    async def _message(self, turn: Turn, message: HistoryMessage, metadata: Metadata) -> ChatMessage:
+        from_user = message.role == Role.USER
+        return ChatMessage(
+            id=MessageId(new_id()),
+            session_id=turn.stamp.session_id,
+            role=Role(message.role),
+            content=await self._vault.seal_message(turn.stamp.session_id, message.text),
+            created_at=message.at or self._clock.now(),
+            turn_id=turn.id,
+            author_id=turn.stamp.author_id if from_user else None,
+            author_name=message.speaker if from_user else "",
+            mode=turn.stamp.mode,
+            namespace=turn.stamp.learn,
+            metadata=metadata,
+        )
+
+    async def record(
+        self,
+        rows: tuple[InboxRow, ...],
+        outbox: OutboxRow | None,
+        reply: Reply | None,
+        state: TurnState,
+        *,
+        count: int = 0,
+        usage: Usage | None = None,
+        messages: tuple[ChatMessage, ...] = (),
+        memories: tuple[MemoryRecord, ...] = (),
+        generations: tuple[tuple[MemoryNamespace, int], ...] = (),
+    ) -> None:
+        head = rows[0]
+        content = None
+        if reply is not None and outbox is not None:
+            content = await self._vault.keep_reply(head.stamp, outbox.id, reply)
+        await self._store.record_turn(
+            RecordBatch(
+                turn_id=head.id,
+                rows=tuple(row.id for row in rows),
+                lease_owner=self._owner,
+                state=state,
+                at=self._clock.now(),
+                session_id=head.stamp.session_id,
+                messages=messages,
+                memories=memories,
+                erase_generations=generations,
+                outbox_id=outbox.id if outbox else None,
+                content=content,
+                deliver_by=self._clock.now() + DELIVERY_HOLD,
+                usage_of=head.stamp.author_id if usage else None,
+                usage=usage or Usage(),
+                count_messages=count,
+            )
+        )
