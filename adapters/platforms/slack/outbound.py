@@ -114,8 +114,6 @@ class Outbound:
         return str(response.get("ts") or "")
 
     async def _put_one(self, channel: str, thread: str, message: Rendered, known: str) -> str:
-        if known.startswith(FIXED):
-            return known
         if known:
             try:
                 await self.edit(channel, known, message)

@@ -98,6 +98,7 @@ async def test_a_thread_that_the_bot_takes_part_in_needs_no_mention(
     assert (message.text, message.addressed) == ("and what about tea?", True)
     assert message.place.thread_id == root
     assert message.thread_root == f"{TEAM_ROOM}:{root}"
+    assert slack.called("conversations.replies") == []  # it knows without asking
     slack.say(ANNA, f"<@{BEN}> what do you think?", channel=TEAM_ROOM, thread=root)
     await acknowledged(*slack.sent)
     assert len(desk.messages) == 2
@@ -248,10 +249,8 @@ async def test_stopping_acknowledges_what_is_under_way(slack: SlackServer, desk:
     await adapter.start(slowly)
     slack.say(ANNA, "one more")
     await entered.wait()
-    stopping = asyncio.create_task(adapter.stop())
-    await asyncio.sleep(0)
-    go_on.set()
-    await stopping
+    asyncio.get_running_loop().call_later(0.1, go_on.set)
+    await adapter.stop()
     await acknowledged(*slack.sent)
     assert desk.texts == ["one more"]
 
@@ -440,10 +439,8 @@ async def test_a_slow_store_does_not_miss_slacks_deadline(
     await adapter.start(slowly)
     await acknowledged(slack.command(ANNA, "/memories"))
     assert desk.events == []
-    stopping = asyncio.create_task(adapter.stop())
-    await asyncio.sleep(0)
-    ready.set()
-    await stopping
+    asyncio.get_running_loop().call_later(0.1, ready.set)
+    await adapter.stop()
     assert desk.texts == ["/memories"]
 
 
