@@ -13,6 +13,7 @@ from adapters.platforms.slack.errors import BAD_TOKEN, NOT_HERE, SDK_ERRORS, del
 from adapters.platforms.slack.files import fetch
 from adapters.platforms.slack.history import History
 from adapters.platforms.slack.intake import Intake
+from adapters.platforms.slack.manifest import SCOPES
 from adapters.platforms.slack.outbound import Interactions, Outbound
 from adapters.platforms.slack.receiver import HttpAnswer, Receiver
 from adapters.platforms.slack.render import render_reply
@@ -27,6 +28,7 @@ from core.types import Audience, ConversationKind, Place, PlatformName, TurnId
 
 log = logging.getLogger(__name__)
 
+INSTALL_HINT = "install the app that `memorychat slack-manifest` describes and copy its bot token"
 RECONNECT = (1.0, 60.0)
 """Seconds between two tries to reach Slack at the start: the first and the longest."""
 
@@ -76,6 +78,16 @@ class SlackAdapter:
     async def is_connected(self) -> bool:
         """Whether the socket is up, for `doctor` and health checks."""
         return await self._receiver.is_connected()
+
+    async def missing_scopes(self) -> tuple[str, ...]:
+        """What the manifest asks for and the token does not have, for `doctor`; all of it where a server does not tell.
+
+        Raises ConfigurationError for a token that Slack refuses, DeliveryError when Slack cannot be reached.
+        """
+        with delivering(), refused_token("SLACK_BOT_TOKEN", INSTALL_HINT):
+            response = await self._client.web.auth_test()
+        granted = str(response.headers.get("x-oauth-scopes") or "").replace(" ", "").split(",")
+        return tuple(scope for scope in SCOPES if scope not in granted)
 
     async def handle_http(self, path: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """Status, headers and body of the answer to a POST of Slack. Every path is the same to it."""
@@ -135,7 +147,7 @@ class SlackAdapter:
         return self._me
 
     async def _connect(self) -> None:
-        with refused_token("SLACK_BOT_TOKEN", "run `memorychat slack-manifest` for the scopes it needs"):
+        with refused_token("SLACK_BOT_TOKEN", INSTALL_HINT):
             self._receiver.open(await self._self())
         if self._config.app_token:
             with refused_token("SLACK_APP_TOKEN", "it begins with xapp- and needs the scope connections:write"):

@@ -69,6 +69,7 @@ class SlackServer:
         self.shared_files: dict[str, str] = {}
         self.downloads: dict[str, tuple[str, bytes]] = {}
         self.statuses: list[str] = []
+        self.scopes = ["chat:write", "im:history", "users:read"]
         self.closed_directs: set[str] = set()
         self.sent: list[Sent] = []
         self._clock = itertools.count(int(time.time()) * 1_000_000)
@@ -244,7 +245,7 @@ class SlackServer:
             return web.json_response({"ok": False, "error": refusal.error})
         if fault.cut and request.transport is not None:
             request.transport.abort()
-        return web.json_response({"ok": True, **answer})
+        return web.json_response({"ok": True, **answer}, headers={"X-OAuth-Scopes": ",".join(self.scopes)})
 
     def _do_auth_test(self, _: Json) -> Json:
         return {"url": "https://t/", "team": "Team", "user": "bot", "team_id": TEAM, "user_id": BOT, "bot_id": BOT_ID}

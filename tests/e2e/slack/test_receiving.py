@@ -12,7 +12,8 @@ from dataclasses import replace
 import pytest
 
 from adapters.platforms.slack import Engagement, SlackAdapter, SlackConfig
-from core.errors import ConfigurationError, MemoryChatError, StoreUnavailable
+from adapters.platforms.slack.manifest import SCOPES
+from core.errors import ConfigurationError, DeliveryUnknown, MemoryChatError, StoreUnavailable
 from core.messages import Acceptance, Button, InboundEvent, MessageDeleted, MessageEdited, RoomRole
 from core.types import Audience, ConversationKind
 from tests.e2e.slack.conftest import Desk, answer, config_for, served
@@ -291,6 +292,22 @@ async def test_a_token_that_turns_out_wrong_later_ends_the_trying(
     await adapter.start(desk.accept)
     await eventually(lambda: "Slack stays off: SLACK_BOT_TOKEN" in caplog.text)
     assert len(slack.called("auth.test")) == 3
+    await adapter.stop()
+
+
+async def test_a_token_tells_which_scopes_it_lacks(slack: SlackServer) -> None:
+    adapter = SlackAdapter(config_for(slack))
+    missing = await adapter.missing_scopes()
+    assert "chat:write" not in missing
+    assert "assistant:write" in missing
+    slack.scopes = list(SCOPES)
+    assert await adapter.missing_scopes() == ()
+    slack.bot_token = "xoxb-another"
+    with pytest.raises(ConfigurationError):
+        await adapter.missing_scopes()
+    slack.fail("auth.test", Fault(error="fatal_error"))
+    with pytest.raises(DeliveryUnknown):
+        await adapter.missing_scopes()
     await adapter.stop()
 
 
