@@ -32,13 +32,15 @@ TALK_GONE = (
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`private`: the provider is asked not to store the call. `notice` goes before the answer."""
+    """`private`: the provider is asked not to store the call. `notice` goes before the answer. `erase_generation` is
+    that of the learning namespace when the turn began."""
 
     messages: tuple[ModelMessage, ...]
     context: PromptContext
     memories: tuple[RecalledMemory, ...]
     recall_missed: bool
     private: bool
+    erase_generation: int
     notice: str = ""
 
 
@@ -74,6 +76,7 @@ class Composer:
             memories=memories,
             recall_missed=missed,
             private=not policy_of(turn.stamp.mode).persist,
+            erase_generation=scene.erase_generation,
             notice=_notice(turn, scene.session, history, note),
         )
 

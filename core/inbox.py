@@ -136,8 +136,6 @@ class Inbox:
         if not message.text and not message.attachments and message.kind is ConversationKind.PRIVATE:
             return Acceptance.IGNORED
         async with self._locks.holding(message.place):
-            if await self._store.has_event(message.event_key):
-                return Acceptance.DUPLICATE
             if not await self._access.admits(message):
                 return Acceptance.REFUSED
             row = await self._accept_with_retries(message, session)
@@ -226,7 +224,9 @@ class Inbox:
                 cursor=message.cursor,
             )
         )
-        if stored is not None:
+        if stored is None:
+            await self._vault.drop_turn([row.id], outbox.id if outbox else None)
+        else:
             await self._after(scene, transition, change)
         return stored
 

@@ -44,6 +44,7 @@ class Draft:
     memories: tuple[RecalledMemory, ...] = ()
     recall_missed: bool = False
     notice: str = ""
+    erase_generation: int | None = None
 
 
 class Recorder:
@@ -81,7 +82,7 @@ class Recorder:
                 "interrupted": draft.state is not TurnState.ANSWERED,
             }
             messages.append(await self._message(turn, answered, metadata))
-        memories, generations = await self._recent_memory(turn)
+        memories, generations = await self._recent_memory(turn, draft)
         await self.record(
             rows,
             outbox,
@@ -94,7 +95,7 @@ class Recorder:
         )
 
     async def _recent_memory(
-        self, turn: Turn
+        self, turn: Turn, draft: Draft
     ) -> tuple[tuple[MemoryRecord, ...], tuple[tuple[MemoryNamespace, int], ...]]:
         """What the turn tells, as a memory that the very next turn can recall; a failure loses no reply."""
         namespace = turn.stamp.learn
@@ -109,12 +110,14 @@ class Recorder:
             source_turns=(turn.id,),
         )
         try:
-            state = await self._store.get_namespace_state(namespace)
             record = await self._memory.prepare_memory(namespace, told, origin)
         except MemoryChatError as error:
             log.warning("nothing remembered of this turn: %s", type(error).__name__)
             return (), ()
-        return ((record,), ((namespace, state.erase_generation),)) if record else ((), ())
+        if record is None:
+            return (), ()
+        generation = draft.erase_generation
+        return (record,), () if generation is None else ((namespace, generation),)
 
     async def _message(self, turn: Turn, message: HistoryMessage, metadata: Metadata) -> ChatMessage:
         from_user = message.role == Role.USER

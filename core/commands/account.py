@@ -10,9 +10,8 @@ from core.errors import Conflict, Forbidden
 from core.export import export_person, to_json, to_markdown
 from core.linking import Linking
 from core.messages import OutboundFile
-from core.pages import pages
-from core.sealing import namespace_scope, session_scope
-from core.types import ConversationId, ConversationKind, Metadata, SessionId, UserId
+from core.own_data import erase_person
+from core.types import ConversationId, ConversationKind, Metadata, UserId
 
 LINK = "link"
 UNLINK = "unlink"
@@ -99,23 +98,10 @@ async def erase(context: CommandContext, arguments: Arguments) -> CommandReply:
 
 
 async def erase_confirmed(context: CommandContext, payload: Metadata) -> CommandReply:
-    """Keys and indexes first, rows last: broken off in the middle, what is left is unreadable, and `/erase` goes on."""
-    user_id = context.user.id
-    for profile in await context.store.get_memory_profiles(user_id):
-        await context.memory.delete_all_memories(profile.namespace)
-        await context.sealer.destroy(namespace_scope(profile.namespace))
-    sessions = pages(lambda limit, offset: context.store.get_user_sessions(user_id, limit, offset))
-    for session_id in [session.id async for session in sessions]:
-        await _forget_session(context, session_id)
-    receipt = await context.store.erase_user(user_id, context.clock.now())
+    receipt = await erase_person(context, context.user.id)
     rows = sum(receipt.removed.values())
     text = f"Everything is erased: {count(rows, 'row')}, and the keys. {receipt_line(receipt)}"
     return CommandReply(text, erased=True)
-
-
-async def _forget_session(context: CommandContext, session_id: SessionId) -> None:
-    await context.sealer.destroy(session_scope(session_id))
-    await context.ephemeral.delete(f"history:{session_id}")
 
 
 COMMANDS = (

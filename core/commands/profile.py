@@ -20,8 +20,8 @@ from core.commands.parse import nearest
 from core.commands.receipts import receipt_line, save_receipt
 from core.errors import BadArgument, NotFound, OnlyProfile
 from core.messages import Button
-from core.pages import pages
-from core.ports.store import ProfilePatch, SessionPatch
+from core.own_data import end_room_talks
+from core.ports.store import ProfilePatch
 from core.profiles import clean_profile_name, name_key
 from core.types import ConversationId, ConversationKind, MemoryProfile, Metadata, ProfileId
 
@@ -152,7 +152,7 @@ async def default(context: CommandContext, arguments: Arguments) -> CommandReply
 async def share(context: CommandContext, arguments: Arguments) -> CommandReply:
     profile = find_profile(await _own(context), arguments["name"])
     await context.store.share_profile(_room(context), profile.namespace)
-    await _begin_anew(context)
+    await end_room_talks(context.store, context.conversation, context.clock)
     return CommandReply(
         f"**Careful:** from now on everybody who can read this room can get anything quoted that I remember in "
         f"**{plain(profile.name)}** ({memories(profile.memory_count)}), and what I learn there later. "
@@ -165,7 +165,7 @@ async def unshare(context: CommandContext, arguments: Arguments) -> CommandReply
     profile = find_profile(await _own(context), arguments["name"])
     if not await context.store.unshare_profile(_room(context), profile.namespace):
         return CommandReply(f"**{plain(profile.name)}** was not shared here.")
-    await _begin_anew(context)
+    await end_room_talks(context.store, context.conversation, context.clock)
     return CommandReply(
         f"**{plain(profile.name)}** is no longer shared here. What I quoted of it before stays in the room's messages."
     )
@@ -208,16 +208,6 @@ def _room(context: CommandContext) -> ConversationId:
     if context.conversation.kind is not ConversationKind.SHARED:
         raise BadArgument(user_message="Sharing is for rooms: write that in the channel or group.")
     return context.conversation.parent_id or context.conversation.id
-
-
-async def _begin_anew(context: CommandContext) -> None:
-    """History never crosses a share or unshare (design §4.3): the room's open sessions end, those of threads too."""
-    space_id, now = context.conversation.space_id, context.clock.now()
-    if space_id is None:
-        return
-    async for session in pages(lambda limit, offset: context.store.get_user_sessions(space_id, limit, offset)):
-        if session.closed_at is None:
-            await context.store.update_chat_session(space_id, session.id, SessionPatch(closed_at=now))
 
 
 _NAME = Argument("name", "the profile's name", required=True, rest=True, completes="profile")

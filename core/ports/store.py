@@ -209,12 +209,16 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class TalkScene:
-    """What answering a turn needs; `messages` are the newest ones of the session, oldest first."""
+    """What answering a turn needs; `messages` are the newest ones of the session, oldest first.
+
+    `erase_generation` is that of the namespace which learns from the turn: what an erasure overtakes is not written.
+    """
 
     user: User
     session: ChatSession
     profile: MemoryProfile
     messages: tuple[ChatMessage, ...]
+    erase_generation: int = 0
 
 
 class SceneStore(Protocol):

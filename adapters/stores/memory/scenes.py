@@ -38,4 +38,5 @@ class MemoryScenes(MemoryConversations, MemorySessions, MemoryProfiles):
             session=await self.get_chat_session(stamp.owner_id, stamp.session_id),
             profile=await self.get_memory_profile(stamp.owner_id, stamp.profile_id),
             messages=tuple(await self.get_recent_messages(stamp.owner_id, stamp.session_id, history)),
+            erase_generation=self._tables.state(stamp.learn).erase_generation if stamp.learn else 0,
         )

@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from adapters.stores import rules
 from adapters.stores.sql.conversations import conversation_at, find_conversation, member_of
 from adapters.stores.sql.engine import Group, reads
+from adapters.stores.sql.memories import namespace_state
 from adapters.stores.sql.profiles import default_profile, find_profile, profiles_of, shares_in
 from adapters.stores.sql.sessions import active_session, find_session, newest_messages
 from adapters.stores.sql.users import find_user, identity_at
@@ -44,4 +45,5 @@ class SqlScenes(Group):
             session=find_session(connection, stamp.owner_id, stamp.session_id),
             profile=find_profile(connection, stamp.owner_id, stamp.profile_id),
             messages=tuple(newest_messages(connection, stamp.session_id, history)),
+            erase_generation=namespace_state(connection, stamp.learn).erase_generation if stamp.learn else 0,
         )
