@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from enum import StrEnum
 
@@ -69,6 +70,7 @@ class SlackStream:
         self._ids: tuple[str, ...] = ()
         self._shown = ""
         self._is_sure = True
+        self._update: asyncio.Task[None] | None = None
 
     @property
     def message_ids(self) -> tuple[str, ...]:
@@ -79,7 +81,16 @@ class SlackStream:
         return self._ids[0] if self._ids else ""
 
     async def update(self, text: str) -> None:
-        """Show the text so far, as much of it as one message holds. Raises as `PlatformAdapter.send`."""
+        """Show the text so far, as much of it as one message holds. Raises as `PlatformAdapter.send`.
+
+        A caller that is cancelled leaves the call under way, whose effect `finish` has to know: a message begun here
+        would stand half beside the whole one.
+        """
+        self._update = asyncio.create_task(self._show(text))
+        self._update.add_done_callback(_seen)
+        await asyncio.shield(self._update)
+
+    async def _show(self, text: str) -> None:
         shown = render_preview(text)
         if not shown or self._state is _State.SILENT:
             return
@@ -94,6 +105,8 @@ class SlackStream:
 
     async def finish(self, reply: Reply) -> tuple[str, ...]:
         """The final form. May be called again after it raised: what was done stays done."""
+        if self._update is not None:
+            await asyncio.wait({self._update})
         if not self._is_sure and not self._ids:
             reply = replace(reply, maybe_duplicate=True)
         first = render_reply(reply)[0]
@@ -176,3 +189,9 @@ class SlackStream:
             # Ended by Slack meanwhile, or removed by somebody: the text goes its ordinary way.
             fits = False
         self._state = _State.COMPLETE if fits else _State.STOPPED
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """An error that nobody waits for any more is in the stream's state already."""
+    if not task.cancelled():
+        task.exception()

@@ -351,6 +351,26 @@ async def test_an_append_that_may_have_arrived_is_not_repeated(
     assert slack.visible_messages(DM[ANNA]) == ["One two three."]
 
 
+@pytest.mark.parametrize("method", ["chat.startStream", "chat.appendStream", "chat.postMessage", "chat.update"])
+async def test_an_answer_that_ends_while_its_preview_is_under_way_stands_once(
+    slack: SlackServer, desk: Desk, adapter: SlackAdapter, method: str
+) -> None:
+    """The core cancels the preview as soon as it has the whole text."""
+    if method in ("chat.postMessage", "chat.update"):
+        slack.missing.add("chat.startStream")
+    stream = await adapter.open_stream(await asked(slack, desk), turn_id=TURN, nonce=NONCE)
+    if method in ("chat.appendStream", "chat.update"):
+        await stream.update("One")
+    slack.fail(method, Fault(delay=0.05))
+    preview = asyncio.create_task(stream.update("One two"))
+    await eventually(lambda: bool(slack.called(method)))
+    preview.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await preview
+    await stream.finish(answer("One two three."))
+    assert slack.visible_messages(DM[ANNA]) == ["One two three."]
+
+
 async def test_a_start_that_may_have_arrived_is_told(slack: SlackServer, desk: Desk, adapter: SlackAdapter) -> None:
     stream = await adapter.open_stream(await asked(slack, desk), turn_id=TURN, nonce=NONCE)
     slack.fail("chat.startStream", Fault(cut=True))
