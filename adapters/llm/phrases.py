@@ -34,7 +34,7 @@ _PHRASES: dict[str, Phrases] = {
     "en": Phrases(
         hello="Hello! I run without a language model: I note what you tell me and quote it when you ask.",
         noted="I have noted that.",
-        not_noted="I heard you, but nothing is noted while memories are paused.",
+        not_noted="I heard you; nothing of that was noted.",
         incognito="You are incognito: nothing is noted, and I do not look into your memories.",
         unknown="I know nothing about that. I run without a language model: I can only quote what you told me.",
         unknown_private="I know nothing about that here: in incognito I do not look into your memories.",
@@ -48,7 +48,7 @@ _PHRASES: dict[str, Phrases] = {
     "de": Phrases(
         hello="Hallo! Ich laufe ohne Sprachmodell: Ich notiere, was du mir sagst, und zitiere es, wenn du fragst.",
         noted="Das habe ich notiert.",
-        not_noted="Ich habe es gelesen, aber solange das Gedächtnis pausiert, wird nichts notiert.",
+        not_noted="Ich habe es gelesen; davon wird nichts notiert.",
         incognito="Du bist inkognito: Nichts wird notiert, und ich sehe nicht in deine Erinnerungen.",
         unknown="Darüber weiß ich nichts. Ich laufe ohne Sprachmodell und kann nur zitieren, was du mir gesagt hast.",
         unknown_private="Darüber weiß ich hier nichts: Inkognito sehe ich nicht in deine Erinnerungen.",
@@ -62,7 +62,7 @@ _PHRASES: dict[str, Phrases] = {
     "es": Phrases(
         hello="¡Hola! Funciono sin modelo de lenguaje: anoto lo que me cuentas y lo cito cuando preguntas.",
         noted="Lo he anotado.",
-        not_noted="Lo he leído, pero no se anota nada mientras la memoria está en pausa.",
+        not_noted="Lo he leído; de eso no anoto nada.",
         incognito="Estás de incógnito: no se anota nada y no miro tus recuerdos.",
         unknown="No sé nada de eso. Funciono sin modelo de lenguaje y solo puedo citar lo que me contaste.",
         unknown_private="Aquí no sé nada de eso: de incógnito no miro tus recuerdos.",
@@ -76,7 +76,7 @@ _PHRASES: dict[str, Phrases] = {
     "fr": Phrases(
         hello="Bonjour ! Je fonctionne sans modèle de langue : je note ce que vous me dites et je le cite sur demande.",
         noted="C'est noté.",
-        not_noted="J'ai lu, mais rien n'est noté tant que la mémoire est en pause.",
+        not_noted="J'ai lu ; rien de cela n'est noté.",
         incognito="Vous êtes en mode incognito : rien n'est noté et je ne regarde pas vos souvenirs.",
         unknown="Je ne sais rien à ce sujet. Sans modèle de langue, je ne peux que citer ce que vous m'avez dit.",
         unknown_private="Je ne sais rien à ce sujet ici : en mode incognito, je ne regarde pas vos souvenirs.",
@@ -90,7 +90,7 @@ _PHRASES: dict[str, Phrases] = {
     "ru": Phrases(
         hello="Здравствуйте! Я работаю без языковой модели: записываю то, что вы говорите, и цитирую по вопросу.",
         noted="Записано.",
-        not_noted="Прочитано, но пока память на паузе, ничего не записывается.",
+        not_noted="Прочитано; из этого ничего не записано.",
         incognito="Вы в режиме инкогнито: ничего не записывается, и в ваши воспоминания я не смотрю.",
         unknown="Об этом я ничего не знаю. Без языковой модели я могу только цитировать то, что вы мне говорили.",
         unknown_private="Здесь я об этом ничего не знаю: в режиме инкогнито я не смотрю в ваши воспоминания.",
@@ -104,7 +104,7 @@ _PHRASES: dict[str, Phrases] = {
     "zh": Phrases(
         hello="你好！我没有语言模型：我会记下你告诉我的话，并在你提问时引用。",
         noted="我记下了。",
-        not_noted="我读到了，但记忆已暂停，什么都不会记下。",
+        not_noted="我看到了，这句话没有记录。",
         incognito="你在无痕模式：什么都不会记下，我也不会查看你的记忆。",
         unknown="关于这个我什么都不知道。我没有语言模型，只能引用你告诉过我的话。",
         unknown_private="在这里我什么都不知道：无痕模式下我不查看你的记忆。",

@@ -45,7 +45,7 @@ async def test_a_statement_is_noted_in_the_persons_language() -> None:
 
 
 async def test_it_does_not_claim_to_note_what_it_may_not() -> None:
-    assert "nothing is noted" in await says("My dog is called Rex", may_learn=False)
+    assert "nothing of that was noted" in await says("My dog is called Rex", may_learn=False)
     assert "incognito" in await says("My dog is called Rex", may_learn=False, incognito=True)
     assert "noted that" not in await says("Hello!")
     assert "without a language model" in await says("hi there")
