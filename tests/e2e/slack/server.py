@@ -47,7 +47,7 @@ from tests.e2e.slack.transport import HttpTransport, Json, Sent, SocketTransport
 
 class SlackServer:
     """`calls` are the Web API calls in order; `faults` what the next ones of a method meet; `missing` are methods that
-    this server does not know."""
+    this server does not know, `under_way` counts calls whose effect may be still to come."""
 
     def __init__(self, *, signing_secret: str = "shh") -> None:
         self.bot_token, self.app_token, self.signing_secret = "xoxb-test", "xapp-test", signing_secret
@@ -56,6 +56,7 @@ class SlackServer:
         self.calls: list[tuple[str, Json]] = []
         self.faults: dict[str, list[Fault]] = {}
         self.missing: set[str] = set()
+        self.under_way = 0
         self.channels: dict[str, dict[str, Message]] = {}
         self.members: dict[str, set[str]] = {TEAM_ROOM: {BOT, ANNA, BEN}, OTHER_ROOM: {ANNA, BEN}}
         self.creators = {TEAM_ROOM: BEN, OTHER_ROOM: ANNA}
@@ -224,6 +225,13 @@ class SlackServer:
     # -- the Web API --------------------------------------------------------------------------------------------------
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
+        self.under_way += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self.under_way -= 1
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
         arguments = await arguments_of(request)
         self.calls.append((method, arguments))

@@ -368,6 +368,7 @@ async def test_an_answer_that_ends_while_its_preview_is_under_way_stands_once(
     with pytest.raises(asyncio.CancelledError):
         await preview
     await stream.finish(answer("One two three."))
+    await eventually(lambda: slack.under_way == 0)
     assert slack.visible_messages(DM[ANNA]) == ["One two three."]
 
 
