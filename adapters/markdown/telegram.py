@@ -65,7 +65,8 @@ def split(markdown: str, limit: int = LIMIT, max_entities: int = MAX_ENTITIES) -
         cut = end if end == len(whole.text) else _best_cut(whole.text, start, end)
         part = _part(whole, start, cut)
         if part.text.strip():
-            parts.append(part)
+            # More can be left only where they all lie on one character: the outermost count.
+            parts.append(replace(part, entities=part.entities[:max_entities]))
         start = cut
     return parts
 
