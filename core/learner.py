@@ -83,11 +83,16 @@ class Learner:
         Raises ModelError or StoreError: the turns stay unlearned.
         """
         taken = 0
-        while turns := await self._batch(namespace):
+        while True:
+            # Before the turns: what is forgotten from here on must not be written.
+            read_at = (await self._store.get_namespace_state(namespace)).generation
+            turns = await self._batch(namespace)
+            if not turns:
+                break
             if not await self._within_budget(namespace):
                 log.info("learning put off: daily budget used up")
                 break
-            outcome = await self._memory.extract_memories_from_conversation(namespace, turns)
+            outcome = await self._memory.extract_memories_from_conversation(namespace, turns, read_at=read_at)
             used = Usage(0, outcome.prompt_tokens, outcome.completion_tokens)
             await self._store.add_usage(namespace.user_id, self._clock.now().date(), used)
             await self._store.mark_learned(namespace, [turn.turn_id for turn in turns])

@@ -93,16 +93,20 @@ class Consolidation:
         self._clock = clock
         self._inferred_by_mem0 = inferred_by_mem0
 
-    async def learn(self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn]) -> LearningOutcome:
+    async def learn(
+        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn], read_at: int | None = None
+    ) -> LearningOutcome:
         """As `MemoryPort.extract_memories_from_conversation`."""
         opened = await self._namespaces.fresh(namespace)
+        # Read now: another task may bring the namespace up to date while the model is asked.
         erase_generation = opened.erase_generation
+        read_at = opened.generation if read_at is None else read_at
         worth = [turn for turn in turns if _is_news(opened, turn)]
         if self._model.is_offline or not worth:
             return LearningOutcome()
         ask = self._ask_mem0 if self._inferred_by_mem0 else self._ask_model
         learned = await ask(opened, worth)
-        batch = await self._batch(opened, learned.facts, turns, erase_generation)
+        batch = await self._batch(opened, learned.facts, turns, erase_generation, read_at)
         await self._store.apply_learning(batch)
         return LearningOutcome(
             added=tuple(record.id for record in batch.add),
@@ -176,7 +180,12 @@ class Consolidation:
         return Learned(facts, work.calls, work.usage)
 
     async def _batch(
-        self, opened: Opened, facts: Sequence[Fact], turns: Sequence[LearnableTurn], erase_generation: int
+        self,
+        opened: Opened,
+        facts: Sequence[Fact],
+        turns: Sequence[LearnableTurn],
+        erase_generation: int,
+        read_at: int,
     ) -> LearnBatch:
         recent = _recent_of(opened, turns)
         known = {key: memory_id for key, memory_id in opened.keys.items() if memory_id not in recent}
@@ -194,6 +203,7 @@ class Consolidation:
         return LearnBatch(
             namespace=opened.namespace,
             erase_generation=erase_generation,
+            read_at=read_at,
             add=tuple([await self._keeper.seal(opened.namespace, draft, now) for draft in drafts]),
             remove=recent,
             supersede=tuple(supersede.items()),

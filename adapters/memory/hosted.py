@@ -170,7 +170,7 @@ class HostedMemory:
         return len(missing)
 
     async def extract_memories_from_conversation(
-        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn]
+        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn], *, read_at: int | None = None
     ) -> LearningOutcome:
         """The platform infers. Only what a turn tells is sent: no question, nothing trivial, no secret."""
         messages: list[dict[str, str]] = []

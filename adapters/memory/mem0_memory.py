@@ -203,9 +203,9 @@ class Mem0Memory:
         return len(copies)
 
     async def extract_memories_from_conversation(
-        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn]
+        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn], *, read_at: int | None = None
     ) -> LearningOutcome:
-        return await self._consolidation.learn(namespace, turns)
+        return await self._consolidation.learn(namespace, turns, read_at)
 
     async def reindex(self) -> int:
         done = 0

@@ -134,12 +134,13 @@ class MemoryPort(Protocol):
         ...
 
     async def extract_memories_from_conversation(
-        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn]
+        self, namespace: MemoryNamespace, turns: Sequence[LearnableTurn], *, read_at: int | None = None
     ) -> LearningOutcome:
-        """One learning batch (design §3.7): a structured model call, then one write.
+        """One learning batch (design §3.7): a structured model call, then one write. `read_at` is the namespace's
+        generation from before the turns were read; None: from before this call.
 
         Raises MalformedAnswer or another ModelError, so that the job retries; ErasedMeanwhile when the namespace was
-        erased since the call began.
+        erased, or anything of it forgotten, since then.
         """
         ...
 

@@ -11,9 +11,9 @@ skip.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from core.messages import InboxRow, OutboxRow, Stamp
@@ -94,7 +94,8 @@ class AcceptBatch:
     closed, `open_session` inserted, `outbox` is a reply that is ready already (commands that act at accept).
     `before` are
     rows with their ready replies that come first in the lane (a welcome); one whose event is known already is left out.
-    `mode_floor` is set on the row's conversation when given; `cursor` moves that conversation's cursor.
+    `mode_floor` is set, when given, on the row's conversation or, of a thread, on the one that it hangs under; `cursor`
+    moves the row's conversation's cursor.
     """
 
     row: InboxRow
@@ -139,14 +140,18 @@ class RecordBatch:
 
 @dataclass(frozen=True, slots=True)
 class LearnBatch:
-    """The one write of a learning batch; ErasedMeanwhile when the namespace's erase generation is no longer the
-    given one."""
+    """The one write of a learning batch.
+
+    ErasedMeanwhile when the namespace's erase generation is no longer the given one, or when memories or messages of it
+    went away after generation `read_at` (None: that does not matter): what was forgotten must not come back.
+    """
 
     namespace: MemoryNamespace
     erase_generation: int
     add: tuple[MemoryRecord, ...] = ()
     remove: tuple[MemoryId, ...] = ()
     supersede: tuple[tuple[MemoryId, MemoryId], ...] = ()
+    read_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -626,6 +631,27 @@ class LinkStore(Protocol):
         ...
 
 
+class ForgettingStore(Protocol):
+    """Words that are to go, beside the memories that were made of them. A namespace that messages go from counts it as
+    a removal, see `LearnBatch`; summaries of their sessions go too."""
+
+    async def forget_turns(
+        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId] = ()
+    ) -> Mapping[str, int]:
+        """Remove the messages and the ended rows of turns that this user wrote or owns, and every reply that used one
+        of `memories`. How many `messages` and `turns` went; unknown ids are passed over."""
+        ...
+
+    async def change_message(self, user_id: UserId, turn_id: TurnId, content: Sealed) -> bool:
+        """What this author said in a turn has another text now, which is to be learned anew; whether there was one."""
+        ...
+
+    async def expire(self, now: datetime, messages: timedelta | None, memories: timedelta | None) -> Mapping[str, int]:
+        """Remove messages (with the ended rows of their turns) and memories that are older than that; None: no limit.
+        A profile's own `retention_days` goes before both. How many `messages` and `memories` went."""
+        ...
+
+
 class ExportStore(Protocol):
     """What a person left in places that belong to somebody else: rooms."""
 
@@ -690,6 +716,7 @@ class Store(
     TurnStore,
     PendingStore,
     LinkStore,
+    ForgettingStore,
     ExportStore,
     ErasureStore,
     AccountStore,

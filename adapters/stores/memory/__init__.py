@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.stores.memory.accounts import MemoryAccounts
 from adapters.stores.memory.erasure import MemoryErasure
+from adapters.stores.memory.forgetting import MemoryForgetting
 from adapters.stores.memory.links import MemoryLinks
 from adapters.stores.memory.maintenance import MemoryMaintenance
 from adapters.stores.memory.replies import MemoryReplies
@@ -12,7 +13,14 @@ from adapters.stores.memory.turns import MemoryTurns
 
 
 class MemoryStore(
-    MemoryLinks, MemoryAccounts, MemoryTurns, MemoryScenes, MemoryReplies, MemoryErasure, MemoryMaintenance
+    MemoryLinks,
+    MemoryAccounts,
+    MemoryTurns,
+    MemoryScenes,
+    MemoryReplies,
+    MemoryErasure,
+    MemoryForgetting,
+    MemoryMaintenance,
 ):
     """`MemoryStore(clock)`: every method of `core.ports.store.Store`, for one event loop."""
 

@@ -74,6 +74,8 @@ class MemoryMemories(Group):
         tables, namespace = self._tables, batch.namespace
         if not tables.owns(namespace) or batch.erase_generation != tables.state(namespace).erase_generation:
             raise ErasedMeanwhile
+        if batch.read_at is not None and tables.namespaces.get(namespace, Generations()).removed > batch.read_at:
+            raise ErasedMeanwhile
         for record in batch.add:
             if record.namespace != namespace:
                 raise NotFound

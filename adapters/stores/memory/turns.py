@@ -60,11 +60,11 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
 
     def _move_conversation_on(self, batch: AcceptBatch) -> None:
         conversation = self._tables.conversation(batch.row.stamp.conversation_id)
-        self._tables.conversations[conversation.id] = replace(
-            conversation,
-            mode_floor=batch.mode_floor or conversation.mode_floor,
-            cursor=batch.cursor or conversation.cursor,
-        )
+        tables = self._tables
+        tables.conversations[conversation.id] = replace(conversation, cursor=batch.cursor or conversation.cursor)
+        if batch.mode_floor:
+            room = tables.conversation(conversation.parent_id or conversation.id)
+            tables.conversations[room.id] = replace(room, mode_floor=batch.mode_floor)
 
     async def claim_turn(
         self, conversation_id: ConversationId, lane: Lane, owner: str, lease_until: datetime, now: datetime

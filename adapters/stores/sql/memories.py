@@ -107,6 +107,8 @@ class SqlMemories(Group):
         state = namespace_state(connection, namespace)
         if not owns(connection, namespace) or batch.erase_generation != state.erase_generation:
             raise ErasedMeanwhile
+        if batch.read_at is not None and _generations(connection, namespace)[2] > batch.read_at:
+            raise ErasedMeanwhile
         if any(record.namespace != namespace for record in batch.add):
             raise NotFound
         gone = connection.execute(delete(_table).where(*_in(namespace), _table.c.id.in_(batch.remove))).rowcount

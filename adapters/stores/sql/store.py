@@ -13,6 +13,7 @@ from adapters.stores.sql.conversations import SqlConversations
 from adapters.stores.sql.engine import Reader, sqlite_engine
 from adapters.stores.sql.erasure import SqlErasure
 from adapters.stores.sql.files import RunnerLock, prepare
+from adapters.stores.sql.forgetting import SqlForgetting
 from adapters.stores.sql.links import SqlLinks
 from adapters.stores.sql.maintenance import SqlMaintenance
 from adapters.stores.sql.memories import SqlMemories
@@ -41,6 +42,7 @@ class SqlStore(
     SqlReplies,
     SqlLinks,
     SqlErasure,
+    SqlForgetting,
     SqlAccounts,
     SqlMaintenance,
 ):

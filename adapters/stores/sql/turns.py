@@ -19,7 +19,7 @@ from core.errors import NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow
 from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
-from core.types import ConversationId, Lane, MemoryRecord, TurnId, TurnState, UserId
+from core.types import ConversationId, Lane, MemoryRecord, PrivacyMode, TurnId, TurnState, UserId
 
 _TAKE_KEY = insert(event_keys).on_conflict_do_nothing()
 
@@ -45,8 +45,9 @@ class SqlTurns(Group):
         ahead = [item for item in batch.before if _is_new(connection, item[0])]
         for row, reply in ahead:
             _enqueue(connection, row, reply, {})
-        moves = {"mode_floor": batch.mode_floor, "cursor": batch.cursor}
-        return _enqueue(connection, batch.row, batch.outbox, {name: value for name, value in moves.items() if value})
+        if batch.mode_floor:
+            _set_floor(connection, batch.row.stamp.conversation_id, batch.mode_floor)
+        return _enqueue(connection, batch.row, batch.outbox, {"cursor": batch.cursor} if batch.cursor else {})
 
     @writes
     def claim_turn(
@@ -197,6 +198,14 @@ def _enqueue(connection: Connection, row: InboxRow, reply: OutboxRow | None, mov
     if reply:
         connection.execute(outbox.insert(), rows.reply_values(reply))
     return stored
+
+
+def _set_floor(connection: Connection, conversation_id: ConversationId, floor: PrivacyMode) -> None:
+    """Of a thread on the place that it hangs under."""
+    where = conversations.c.id == conversation_id
+    parent = connection.execute(select(conversations.c.parent_id).where(where)).scalar()
+    room = conversations.c.id == (parent or conversation_id)
+    connection.execute(update(conversations).where(room).values(mode_floor=floor))
 
 
 def _is_open() -> ColumnElement[bool]:
