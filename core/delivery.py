@@ -140,6 +140,7 @@ class LiveReply:
         self._shown = ""
         self._stream: ReplyStream | None = None
         self._changed = asyncio.Event()
+        self._updating: asyncio.Task[None] | None = None
         self._pump = asyncio.create_task(self._run())
 
     def push(self, text: str) -> None:
@@ -153,10 +154,16 @@ class LiveReply:
         await self._delivery.deliver(self._outbox, reply, self._stream)
 
     async def close(self) -> None:
-        """End the pump and leave what is shown as it is."""
+        """End the pump and leave what is shown as it is.
+
+        A request that is under way is waited for, never cut: cut, it could still arrive and undo the final form.
+        """
         self._pump.cancel()
         with suppress(asyncio.CancelledError):
             await self._pump
+        if self._updating is not None:
+            with suppress(DeliveryError):
+                await self._updating
 
     async def _run(self) -> None:
         try:
@@ -210,7 +217,8 @@ class LiveReply:
         assert self._stream is not None
         text = self._text
         try:
-            await self._stream.update(text)
+            self._updating = asyncio.ensure_future(self._stream.update(text))
+            await asyncio.shield(self._updating)
         except DeliveryRateLimited as error:
             return error.retry_after
         self._shown = text

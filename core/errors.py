@@ -24,8 +24,8 @@ MemoryChatError
 │   └── ErasedMeanwhile
 ├── ModelError
 │   ├── ModelUnavailable
-│   ├── ModelTimeout
-│   ├── ModelRateLimited
+│   │   ├── ModelTimeout
+│   │   └── ModelRateLimited
 │   ├── ModelAuthError
 │   ├── ModelRejected
 │   ├── ModelInterrupted
