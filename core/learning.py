@@ -61,6 +61,24 @@ _TRIVIAL_WORDS = """
     привет здравствуй здравствуйте доброе добрый утро день вечер доброй ночи спасибо большое пока да нет ладно хорошо
     отлично ок"""
 _TRIVIAL = frozenset(_TRIVIAL_WORDS.split())
+_SMALL_TALK = """
+    never mind|no worries|no problem|just kidding|take care|my bad|well done|good job|try again|forget it|one moment
+    same to you|of course|long time no see|happy new year|merry christmas|happy birthday|have a nice day|brb|wait
+    have a nice weekend|have a good one|nice to meet you|of course not|what a pity|excuse me|come on|you are funny
+    frohe weihnachten|frohes neues|schönes wochenende|kein problem|mach's gut|bis später|wie geht's|alles gute
+    feliz navidad|feliz año nuevo|buen fin de semana|no pasa nada|qué tal|cómo estás|hasta mañana
+    joyeux noël|bonne année|bon week-end|pas de problème|à bientôt|comment ça va
+    с новым годом|без проблем|до свидания|как дела|хороших выходных"""
+_PHRASES = frozenset(
+    phrase.strip() for line in _SMALL_TALK.splitlines() for phrase in line.split("|") if phrase.strip()
+)
+_PERSONAL = re.compile(
+    r"\b(?:i|i'[a-z]+|my|mine|myself|we|we'[a-z]+|us|our|ours|ich|mich|mir|mein\w*|wir|uns|unser\w*|yo|mis?|me|conmigo"
+    r"|nosotr[oa]s|nuestr[oa]s?|mí[oa]s?|je|moi|mon|ma|mes|nous|notre|nos|eu|meus?|minhas?|nosso|nossa|io|mi[oa]|miei|mie"
+    r"|я|меня|мне|мной|мой|моя|моё|мое|мои|моего|моей|мою|моих|моим|моём|мы|нас|нам|наш\w*)\b"
+    r"(?<!\btell me)(?<!\bgive me)(?<!\bshow me)(?<!\bhelp me)(?<!\bsing me)(?<!\bsend me)(?<!\bteach me)"
+    r"(?<!\bwrite me)(?<!\bmiss me)(?<!\blet me)|\b[jm]'\w|我|我们|咱"
+)
 _HAN_TRIVIAL = re.compile(
     r"[你您]好|谢谢|謝謝|再见|再見|早上好|晚上好|晚安|好的|哈哈|没事|不客气|嗯|哦|啊|吧|了|是的|不是|好"
 )
@@ -90,7 +108,18 @@ def is_trivial(text: str) -> bool:
     if _HAN.search(text):
         rest = _HAN_TRIVIAL.sub("", "".join(filter(str.isalnum, text)))
         return len(rest) < 2
-    return all(word in _TRIVIAL or (len(word) < 2 and not word.isdigit()) for word in _words(text))
+    words = _words(text)
+    if " ".join(words) in _PHRASES:
+        return True
+    return all(word in _TRIVIAL or (len(word) < 2 and not word.isdigit()) for word in words)
+
+
+def is_personal(text: str) -> bool:
+    """Whether a message speaks of its author, by pronouns: what could be answered from what they told before.
+
+    "Tell me", "give me" and the like ask a favour and do not count.
+    """
+    return bool(_PERSONAL.search(unicodedata.normalize("NFKC", text).casefold().replace("’", "'")))
 
 
 def _tells(sentence: str) -> bool:

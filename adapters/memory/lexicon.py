@@ -10,7 +10,7 @@ from adapters.memory.terms import document_terms, query_terms
 from core.types import MemoryId
 
 K1 = 1.2
-B = 0.4
+B = 0.2
 
 
 class Lexicon:
@@ -42,20 +42,31 @@ class Lexicon:
 
     def scores(self, question: str) -> dict[MemoryId, float]:
         """BM25 of each memory that shares a term with the question, as a share (0 to 1) of what a memory that holds
-        every informative term of the question would get: rare words weigh more, words that no memory holds count as
-        missing. Each term counts once a memory; chat seldom says a word twice."""
-        terms = query_terms(question, self._known_languages())
-        scores: dict[MemoryId, float] = {}
-        best = 0.0
-        average = self._total / len(self._lengths) if self._lengths else 1.0
-        for forms in terms:
+        every informative term of the question would get. Words that no memory holds count as missing; a memory whose
+        rarest shared word is a common one gets less. Each term counts once a memory; chat seldom says a word twice."""
+        sums: dict[MemoryId, float] = {}
+        rarest: dict[MemoryId, float] = {}
+        whole = 0.0
+        for forms in query_terms(question, self._known_languages()):
             holders = self._holders(forms)
             weight = self._rarity(len(holders))
-            best += weight
+            whole += weight
             for memory_id in holders:
-                length = self._lengths[memory_id] / (average or 1.0)
-                scores[memory_id] = scores.get(memory_id, 0.0) + weight * (K1 + 1) / (1 + K1 * (1 - B + B * length))
-        return {memory_id: min(score / best, 1.0) for memory_id, score in scores.items()}
+                sums[memory_id] = sums.get(memory_id, 0.0) + weight * self._saturation(memory_id)
+                rarest[memory_id] = max(rarest.get(memory_id, 0.0), weight)
+        single = self._rarity(1)
+        return {
+            memory_id: min(total / whole, 1.0) * min(rarest[memory_id] / single, 1.0)
+            for memory_id, total in sums.items()
+        }
+
+    def rare_terms(self, text: str, language: str) -> frozenset[str]:
+        """The words of a held text that at most one other memory holds."""
+        return frozenset(term for term in document_terms(text, language) if len(self._postings.get(term, ())) <= 2)
+
+    def _saturation(self, memory_id: MemoryId) -> float:
+        length = self._lengths[memory_id] * len(self._lengths) / self._total
+        return (K1 + 1) / (1 + K1 * (1 - B + B * length))
 
     def _known_languages(self) -> tuple[str, ...]:
         return tuple(language for language, count in self._languages.items() if count > 0)

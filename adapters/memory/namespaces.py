@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from adapters.memory.index import QdrantIndex
 from adapters.memory.lexicon import Lexicon
-from adapters.memory.ranking import FLOOR, Candidate, Entry, merged, rank
+from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Candidate, Entry, merged, newer_first, rank
 from adapters.memory.records import RecordKeeper
 from adapters.memory.terms import words
 from core.errors import KeyMissing
 from core.languages import detect_language
-from core.learning import text_key
+from core.learning import is_personal, text_key
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
 from core.ports.store import MemoryChanges
@@ -58,7 +58,7 @@ class Opened:
         memory = entry.memory
         self.entries[memory.id] = entry
         self.keys.setdefault(text_key(memory.text), memory.id)
-        self.lexicon.add(memory.id, _words_of(memory), _language(memory))
+        self.lexicon.add(memory.id, _words_of(memory), entry.language)
         insort(self._told, (memory.said_at.timestamp(), memory.id))
 
     def remove(self, memory_id: MemoryId) -> bool:
@@ -68,9 +68,13 @@ class Opened:
         memory = entry.memory
         if self.keys.get(text_key(memory.text)) == memory_id:
             del self.keys[text_key(memory.text)]
-        self.lexicon.remove(memory_id, _words_of(memory), _language(memory))
+        self.lexicon.remove(memory_id, _words_of(memory), entry.language)
         self._told.remove((memory.said_at.timestamp(), memory_id))
         return True
+
+    def rare_words(self, memory_id: MemoryId) -> frozenset[str]:
+        entry = self.entries[memory_id]
+        return self.lexicon.rare_terms(entry.memory.text, entry.language)
 
     def told_before(self, entry: Entry) -> MemoryId | None:
         place = bisect_left(self._told, (entry.memory.said_at.timestamp(), entry.memory.id))
@@ -128,7 +132,7 @@ class Namespaces:
         self, namespaces: Sequence[MemoryNamespace], question: str, vector: Vectors, limit: int, *, floor: bool
     ) -> list[RecalledMemory]:
         """Best first over all namespaces."""
-        lowest = FLOOR if floor else 0.0
+        lowest = (PERSONAL_FLOOR if is_personal(question) else GENERAL_FLOOR) if floor else NO_FLOOR
         found = [await self._search_one(namespace, question, vector) for namespace in dict.fromkeys(namespaces)]
         return merged(found, limit, lowest)
 
@@ -179,7 +183,7 @@ class Namespaces:
             for memory_id in found
             for entry in (opened.entries[memory_id],)
         }
-        return rank(words(question), candidates)
+        return newer_first(rank(words(question), candidates), opened.rare_words)
 
     async def _open(self, namespace: MemoryNamespace) -> Opened:
         opened = Opened(namespace)
@@ -211,7 +215,7 @@ class Namespaces:
                 vector = await self._keeper.vector(record)
             except KeyMissing:
                 continue  # an erasure under way: the row is about to go as well
-            entries.append(Entry(memory, memory.text.rstrip().endswith(("?", "？")), record.generation))
+            entries.append(_entry(memory, record.generation))
             if vector is not None:
                 vectors[record.id] = vector
         return entries, vectors
@@ -253,8 +257,9 @@ def _words_of(memory: Memory) -> str:
     return f"{memory.author_name} {memory.text}"
 
 
-def _language(memory: Memory) -> str:
-    return detect_language(memory.text) or memory.language or "en"
+def _entry(memory: Memory, generation: int) -> Entry:
+    language = detect_language(memory.text) or memory.language or "en"
+    return Entry(memory, language, memory.text.rstrip().endswith(("?", "？")), generation)
 
 
 def _at(opened: Opened, changes: MemoryChanges) -> Opened:

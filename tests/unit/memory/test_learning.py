@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import MalformedAnswer
-from core.learning import is_trivial, parse_learning_answer, recent_memory, statements, text_key
+from core.learning import is_personal, is_trivial, parse_learning_answer, recent_memory, statements, text_key
 from core.secrecy import holds_secret
 
 TELLING = [
@@ -102,6 +102,29 @@ def test_a_text_key_does_not_depend_on_case_or_blanks(text: str) -> None:
 @given(st.text(max_size=40))
 def test_anything_may_be_asked_whether_it_is_trivial(text: str) -> None:
     assert is_trivial(text) in (True, False)
+
+
+OWN_TALK = (
+    "what's my name|I'm hungry|where do we live?|Wo wohne ich?|mein Hund|¿cuál es mi color favorito?|où est ma clé"
+    "|j'habite où|где моя машина|我的狗叫什么"
+)
+
+
+@pytest.mark.parametrize("text", OWN_TALK.split("|"))
+def test_talk_of_oneself_is_personal(text: str) -> None:
+    assert is_personal(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["tell me a joke", "help me", "what is the capital of Mali", "wie hoch ist der Mond", "quelle heure est-il"]
+)
+def test_asking_a_favour_or_about_the_world_is_not_personal(text: str) -> None:
+    assert not is_personal(text)
+
+
+@pytest.mark.parametrize("text", ["Never mind!", "Schönes Wochenende", "Как дела?", "qué tal", "well done."])
+def test_a_phrase_of_courtesy_is_trivial(text: str) -> None:
+    assert is_trivial(text)
 
 
 def fact(text: object = "I like tea", turns: object = (1,), replaces: object = ()) -> dict[str, object]:

@@ -16,7 +16,7 @@ from adapters.memory.lexicon import Lexicon
 from adapters.memory.terms import document_terms, query_terms
 from core.errors import MemoryUnavailable
 from core.types import MemoryId, MemoryNamespace, ProfileId, UserId, new_id
-from tests.support.remembering import House, Mind
+from tests.support.remembering import House, Mind, texts_of
 
 
 def space() -> MemoryNamespace:
@@ -202,6 +202,39 @@ async def test_a_named_speaker_counts(ana: Mind) -> None:
     await ana.add("I love hiking in the mountains very much", author_name="Carla")
     assert (await ana.found("What does Ben love?"))[0] == "I love hiking in the mountains"
     assert (await ana.found("What does Carla love?"))[0] == "I love hiking in the mountains very much"
+
+
+async def test_an_update_stands_before_what_it_updates_though_no_model_said_so(ana: Mind) -> None:
+    await ana.add("I drive a 2014 Skoda Octavia")
+    await ana.add("Sold the Skoda, we have a Kia now")
+    for number in range(10):
+        await ana.add(f"Remark {number} about the weather")
+    found = await ana.recalled("What car do I drive?", floor=False)
+    assert texts_of(found)[:2] == ["Sold the Skoda, we have a Kia now", "I drive a 2014 Skoda Octavia"]
+    assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
+
+
+async def test_later_remarks_on_other_things_do_not_push_ahead(ana: Mind) -> None:
+    await ana.add("My dentist is Dr. Miller")
+    await ana.add("My accountant is Mrs. Young")
+    assert (await ana.found("Who is my dentist?"))[0] == "My dentist is Dr. Miller"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Can I eat a Snickers bar?", ["I am allergic to peanuts"]),
+        ("what are my allergies", ["I am allergic to peanuts"]),
+        ("what's the capital of Mongolia?", []),
+        ("tell me a joke", []),
+        ("why is the sky blue?", []),
+    ],
+)
+async def test_talk_about_oneself_recalls_what_is_far_in_wording_and_other_talk_nothing(
+    ana: Mind, text: str, expected: list[str]
+) -> None:
+    await ana.add("I am allergic to peanuts")
+    assert await ana.found(text) == expected
 
 
 async def test_of_equal_texts_in_meaning_the_later_one_comes_first(ana: Mind) -> None:
