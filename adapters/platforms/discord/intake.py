@@ -53,6 +53,8 @@ MOST_THREADS = 2_000
 TRIES = 5
 """How often one event is tried that the store refuses without being out of order itself."""
 
+OUT_OF_ORDER = (StoreUnavailable, StoreFull, StoreReadOnly)
+
 NOT_HERE = "I cannot answer here. Please write to me directly."
 STOPPING = "I am just restarting. Please try that again in a moment."
 
@@ -75,8 +77,9 @@ class Intake:
         self._history = history
         self._order = KeyedLocks()
         self._catch_up = CatchUp(conversations, self._read, client, self._order, config.retry_pause)
-        self._stopping = asyncio.Event()
+        self._is_stopping = False
         self._under_way: set[asyncio.Task[object]] = set()
+        self._asleep: set[asyncio.Task[object]] = set()
         self._at_own_message: dict[int, bool] = {}
 
     def connected(self) -> None:
@@ -125,8 +128,10 @@ class Intake:
 
     async def stop(self) -> None:
         """Take nothing more; what is not stored by then is read back next time."""
-        self._stopping.set()
+        self._is_stopping = True
         self._catch_up.stop()
+        for task in self._asleep:
+            task.cancel()
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=DRAIN_SECONDS)
         self.accept = None
@@ -189,23 +194,31 @@ class Intake:
     async def _store(self, event: InboundEvent) -> None:
         """Until the core has it, because Discord does not send it again; what comes after it in its channel waits."""
         pause, tries = self._config.retry_pause, 0
-        while self.accept is not None and not (tries and self._stopping.is_set()):
+        while self.accept is not None:
             try:
                 await self.accept(event)
                 return
             except StoreError as error:
                 log.error("not stored yet: %s", error.code)
                 tries += 1
-                if tries >= TRIES and not isinstance(error, StoreUnavailable | StoreFull | StoreReadOnly):
+                if self._is_stopping or (tries == TRIES and not isinstance(error, OUT_OF_ORDER)):
                     return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
+            await self._sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Ended by the stop."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._asleep.add(task)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._asleep.discard(task)
 
     async def _take(self, event: InboundMessage) -> None:
         """Hand a command to the core, and end the waiting where no answer will come."""
-        if self.accept is None or self._stopping.is_set():
+        if self.accept is None or self._is_stopping:
             await self._give_back(event.handle, STOPPING)
             return
         try:
