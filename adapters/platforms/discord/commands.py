@@ -91,7 +91,9 @@ async def sync(tree: app_commands.CommandTree[Any]) -> None:
     """Tell Discord only what it does not know: it allows 200 new commands a day. Never fatal, because what it knew
     before still works."""
     try:
-        known = {command.name: _essence(command.to_dict()) for command in await tree.fetch_commands()}
+        # Not by fetch_commands: what the SDK 2.7.1 makes of it has lost where a command may be used.
+        payloads = await tree.client.http.get_global_commands(tree.client.application_id)
+        known = {payload["name"]: _essence(payload) for payload in payloads}
         wanted = {command.name: _essence(command.to_dict(tree)) for command in tree.get_commands()}
         if known != wanted:
             await tree.sync()

@@ -5,8 +5,8 @@ It starts before the adapter does, so that people can write while the bot is awa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import simcord
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle, UserHandle
 from simcord.results import InteractionResult, ResponseMessage
+from simcord.types import HttpLogEntry
 
 from adapters.platforms.discord import DiscordAdapter, DiscordConfig
 from adapters.platforms.discord.catchup import Conversations
@@ -56,9 +57,13 @@ class SimulatedDiscord:
     ) -> None:
         """`in_fixture`: simcord's plugin gives the test the world's clock (see the fixture `env`)."""
         self._in_fixture = in_fixture
+        self._config = config or DiscordConfig(token="a.b.c", retry_pause=0.01)
+        self._commands = build_registry().commands if commands is None else commands
+        self._complete = complete
+        self._requests_before = 0
         self.adapter = DiscordAdapter(
-            config or DiscordConfig(token="a.b.c", retry_pause=0.01),
-            build_registry().commands if commands is None else commands,
+            self._config,
+            self._commands,
             complete=complete,
             conversations=conversations,
             gateway=self._connect_to_this,
@@ -83,6 +88,16 @@ class SimulatedDiscord:
 
     async def __aexit__(self, *exc_info: Any) -> None:
         await self._stack.__aexit__(*exc_info)
+
+    @property
+    def bot_id(self) -> int:
+        assert self.bot.user is not None
+        return self.bot.user.id
+
+    @property
+    def mention(self) -> str:
+        """How a message names the bot."""
+        return f"<@{self.bot_id}>"
 
     def person(self, name: str) -> UserHandle:
         return self.env.create_user(name)
@@ -113,7 +128,7 @@ class SimulatedDiscord:
         return await self._in(channel, who).send(channel, text, reply_to=reply_to, attachments=files)
 
     async def command(
-        self, who: UserHandle, name: str, channel: ChannelHandle | None = None, **options: str
+        self, who: UserHandle, name: str, channel: ChannelHandle | None = None, /, **options: str
     ) -> InteractionResult:
         """A slash command from the menu, `profile use` for a subcommand."""
         if channel is None:
@@ -151,6 +166,24 @@ class SimulatedDiscord:
         unseen = self.env.errors_since(0)
         if unseen and not self.expects_errors:
             raise ExceptionGroup("the bot raised errors", [error for error in unseen if isinstance(error, Exception)])
+
+    @asynccontextmanager
+    async def restarted(self, commands: Sequence[CommandSpec] | None = None) -> AsyncIterator[SimulatedDiscord]:
+        """The same world with the bot's process ended and started again, until the end of the block."""
+        again = SimulatedDiscord(
+            self._config, commands if commands is not None else self._commands, complete=self._complete
+        )
+        again.bot = await again._gateway.ready()
+        self._requests_before = len(self.env.http_requests)
+        again._requests_before = self._requests_before
+        await self.env.restart_bot(again.bot)
+        again.env = self.env
+        yield again
+        await again.adapter.stop()
+
+    def requests_for(self, word: str) -> list[HttpLogEntry]:
+        """The bot's calls since it started."""
+        return [item for item in self.env.http_requests[self._requests_before :] if word in item.path]
 
     def _in(self, channel: ChannelHandle, who: UserHandle) -> MemberActor:
         assert channel.guild is not None

@@ -27,8 +27,8 @@ async def test_a_direct_message_is_for_the_bot_alone(sim: SimulatedDiscord, desk
 async def test_in_a_server_only_what_mentions_the_bot_is_taken(sim: SimulatedDiscord, desk: Desk) -> None:
     ada, channel = sim.person("ada"), sim.channel()
     await sim.say(ada, "who is for lunch?", channel)
-    await sim.say(ada, f"<@{sim.bot.user.id}>, who is for lunch?", channel)
-    await sim.say(ada, f"<@{sim.bot.user.id}>", channel)
+    await sim.say(ada, f"{sim.mention}, who is for lunch?", channel)
+    await sim.say(ada, sim.mention, channel)
     assert desk.texts == ["who is for lunch?", ""]
     assert all(
         message.kind is ConversationKind.SHARED and message.audience is Audience.ROOM for message in desk.messages
@@ -37,7 +37,7 @@ async def test_in_a_server_only_what_mentions_the_bot_is_taken(sim: SimulatedDis
 
 async def test_a_reply_to_the_bot_needs_no_mention(sim: SimulatedDiscord, desk: Desk) -> None:
     ada, bob, channel = sim.person("ada"), sim.person("bob"), sim.channel()
-    await sim.say(ada, f"<@{sim.bot.user.id}> hello", channel)
+    await sim.say(ada, f"{sim.mention} hello", channel)
     [answered] = await sim.adapter.send(ReplyAddress.of(desk.messages[0]), reply("hello"), nonce="1")
     said = next(message for message in channel.history() if str(message.id) == answered)
     await sim.say(bob, "and to me?", channel, reply_to=said)
@@ -48,17 +48,17 @@ async def test_a_reply_to_the_bot_needs_no_mention(sim: SimulatedDiscord, desk: 
 async def test_other_bots_webhooks_and_joins_are_not_heard(sim: SimulatedDiscord, desk: Desk) -> None:
     channel = sim.channel()
     robot = sim.env.create_user("robot", bot=True)
-    await sim.say(robot, f"<@{sim.bot.user.id}> beep", channel)
+    await sim.say(robot, f"{sim.mention} beep", channel)
     assert channel.guild is not None
-    await channel.guild.create_webhook(channel).send(f"<@{sim.bot.user.id}> news")
+    await channel.guild.create_webhook(channel).send(f"{sim.mention} news")
     assert desk.events == []
 
 
 async def test_a_thread_is_a_place_of_its_own_under_its_channel(sim: SimulatedDiscord, desk: Desk) -> None:
     ada, channel = sim.person("ada"), sim.channel()
-    root = await sim.say(ada, f"<@{sim.bot.user.id}> plan a trip", channel)
+    root = await sim.say(ada, f"{sim.mention} plan a trip", channel)
     thread = sim.thread(ada, channel, message=root)
-    await sim.say(ada, f"<@{sim.bot.user.id}> by train", thread)
+    await sim.say(ada, f"{sim.mention} by train", thread)
     [first, inside] = desk.messages
     assert inside.place == Place(PLATFORM, "", str(channel.id), str(thread.id))
     assert inside.thread_root == first.event_id
@@ -69,7 +69,7 @@ async def test_in_a_thread_that_the_bot_takes_part_in_everything_is_for_it(sim: 
     ada, channel = sim.person("ada"), sim.channel()
     thread = sim.thread(ada, channel)
     await sim.say(ada, "just us", thread)
-    sim.env.backend.add_thread_member(thread.id, sim.bot.user.id)
+    sim.env.backend.add_thread_member(thread.id, sim.bot_id)
     sim.bot.get_channel(thread.id)
     await sim.env.settle()
     await sim.say(ada, "now with the bot", thread)
@@ -78,7 +78,7 @@ async def test_in_a_thread_that_the_bot_takes_part_in_everything_is_for_it(sim: 
 
 async def test_a_thread_at_a_message_of_the_bot_is_for_it(sim: SimulatedDiscord, desk: Desk) -> None:
     ada, channel = sim.person("ada"), sim.channel()
-    await sim.say(ada, f"<@{sim.bot.user.id}> a poem", channel)
+    await sim.say(ada, f"{sim.mention} a poem", channel)
     await sim.adapter.send(ReplyAddress.of(desk.messages[0]), reply("Roses are red"), nonce="1")
     thread = sim.thread(ada, channel, message=channel.last_message)
     others = sim.thread(ada, channel, message=channel.history()[0])
@@ -96,7 +96,7 @@ async def test_the_operator_chooses_what_the_bot_listens_to(engagement: Engageme
         await sim.adapter.start(desk.accept)
         ada, channel = sim.person("ada"), sim.channel()
         await sim.say(ada, "hi", channel)
-        await sim.say(ada, f"<@{sim.bot.user.id}> hi bot", channel)
+        await sim.say(ada, f"{sim.mention} hi bot", channel)
         await sim.say(ada, "in private")
     assert desk.texts == [*heard, "in private"]
 
@@ -104,8 +104,8 @@ async def test_the_operator_chooses_what_the_bot_listens_to(engagement: Engageme
 async def test_edits_and_deletes_are_told(sim: SimulatedDiscord, desk: Desk) -> None:
     ada, channel = sim.person("ada"), sim.channel()
     member = sim.in_server(ada, channel.guild)  # type: ignore[arg-type]  # a server's channel has one
-    sent = await sim.say(ada, f"<@{sim.bot.user.id}> tea", channel)
-    await member.edit(sent, f"<@{sim.bot.user.id}> coffee")
+    sent = await sim.say(ada, f"{sim.mention} tea", channel)
+    await member.edit(sent, f"{sim.mention} coffee")
     await member.delete(sent)
     [edited], [deleted] = desk.edits, desk.deletes
     assert (edited.text, edited.event_id) == ("coffee", str(sent.id))
@@ -114,7 +114,7 @@ async def test_edits_and_deletes_are_told(sim: SimulatedDiscord, desk: Desk) -> 
 
 async def test_several_messages_deleted_at_once_are_told_one_by_one(sim: SimulatedDiscord, desk: Desk) -> None:
     ada, channel = sim.person("ada"), sim.channel()
-    sent = [await sim.say(ada, f"<@{sim.bot.user.id}> {number}", channel) for number in range(3)]
+    sent = [await sim.say(ada, f"{sim.mention} {number}", channel) for number in range(3)]
     sim.env.backend.emit(
         "MESSAGE_DELETE_BULK",
         {
@@ -134,7 +134,7 @@ async def test_a_manager_is_known_by_their_rights(sim: SimulatedDiscord, desk: D
     boss, clerk = sim.person("boss"), sim.person("clerk")
     sim.in_server(boss, channel.guild, roles=[chief])
     for who in (boss, clerk):
-        await sim.say(who, f"<@{sim.bot.user.id}> hello", channel)
+        await sim.say(who, f"{sim.mention} hello", channel)
         await sim.command(who, "help", channel)
     assert [message.sender.role for message in desk.messages] == [RoomRole.MANAGER] * 2 + [RoomRole.MEMBER] * 2
 
