@@ -1,5 +1,7 @@
 """The plainer ways that retrieval is measured against: vectors alone, words alone, and mem0 as its documentation shows.
 
+mem0 has our embedder and none of its extras for words and entities: those want to download models when they run.
+
 As a program it runs mem0 in a process of its own: a job in JSON on stdin, ids and times of each question on stdout.
 """
 

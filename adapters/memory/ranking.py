@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from core.learning import text_key
 from core.types import Memory, MemoryId, RecalledMemory
 
-MEANING = 0.6
+MEANING = 0.65
 PARTIAL = 1.25
 QUESTION_FACTOR = 0.8
 SPEAKER_FACTOR = 1.1
