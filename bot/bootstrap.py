@@ -9,6 +9,8 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
@@ -27,7 +29,7 @@ from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, Platfor
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
-from core.types import ConversationId, PlatformName, new_id
+from core.types import ChannelIdentity, ConversationId, PlatformName, new_id
 from core.vault import Vault
 
 if TYPE_CHECKING:
@@ -156,9 +158,26 @@ def _assemble(
         policy=policy,
         owner=owner,
         linking=AccountLinking(store, sealer, clock, tell),
+        erase_files=partial(_erase_files, settings),
     )
     engine = ConversationEngine(services, queue, make_access(settings), adapters, direct)
     return App(settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, platforms)
+
+
+async def _erase_files(settings: Settings, accounts: Sequence[ChannelIdentity]) -> int:
+    """Whoever talks in this machine's terminal has exports and typed lines in the home folder."""
+    from adapters.platforms.console.translate import PERSON, PLACE
+
+    if not any((item.platform, item.external_id) == (PLACE.platform, PERSON) for item in accounts):
+        return 0
+    return await asyncio.to_thread(_unlink, settings.home.history_file, settings.home.export_folder)
+
+
+def _unlink(history: Path, exports: Path) -> int:
+    there = [file for file in (history, *exports.glob("memorychat-export-*")) if file.is_file()]
+    for file in there:
+        file.unlink(missing_ok=True)
+    return len(there)
 
 
 def make_policy(settings: Settings) -> EnginePolicy:

@@ -10,6 +10,7 @@ from datetime import datetime
 from core.access import AccessControl
 from core.direct import DIRECT, DirectAdapter
 from core.errors import IncognitoUnavailable, NotFound, StoreUnavailable, TurnRunning
+from core.forgetting import Forgetting
 from core.inbox import Inbox
 from core.learner import Learner
 from core.messages import (
@@ -26,10 +27,12 @@ from core.ports import PlatformAdapter, TurnQueue
 from core.ports.store import SessionPatch
 from core.privacy import policy_of
 from core.respond import Responder, Services
+from core.revision import Revision
 from core.types import (
     ChatSession,
     ConversationId,
     ConversationKind,
+    ErasureReceipt,
     Lane,
     MemoryNamespace,
     MemoryProfile,
@@ -87,6 +90,8 @@ class ConversationEngine:
         self.learner = Learner(
             services.store, services.vault, services.memory, services.model, services.clock, services.policy
         )
+        self._forgetting = Forgetting(services.store, services.memory, services.sealer, services.ephemeral)
+        self.revision = Revision(services.store, services.vault, services.memory, self._forgetting)
         self.responder = Responder(services, learn_soon=self.learner.soon, listen=direct.done, notify=queue.notify)
         self.inbox = Inbox(
             services.store,
@@ -110,6 +115,7 @@ class ConversationEngine:
         """Accept nothing more, finish running turns within `grace` seconds or hand them back to the inbox."""
         self._closing = True
         await self._queue.stop(grace)
+        await self.revision.stop()
         await self.learner.stop()
 
     async def handle(self, event: InboundEvent) -> Acceptance:
@@ -125,8 +131,10 @@ class ConversationEngine:
             in_time = await self.inbox.edit(event)
         else:
             in_time = await self.inbox.delete(event)
+            if not in_time:
+                await self._give_up(event)
         if not in_time:
-            await self._change_of_answered(event)
+            await self.revision.follow(event)
         return Acceptance.ACCEPTED
 
     async def stop(self, conversation_id: ConversationId) -> bool:
@@ -209,13 +217,26 @@ class ConversationEngine:
         return await self._s.store.update_chat_session(user_id, session_id, SessionPatch(privacy_mode=new_privacy_mode))
 
     async def delete_session(self, user_id: UserId, session_id: SessionId) -> int:
-        """With its messages and its key; how many messages there were."""
+        """With its messages and its key; how many messages there were. What was learned of it stays until it is
+        forgotten. A receipt is stored."""
         session = await self.validate_session_access(user_id, session_id)
         if session.conversation_id is not None:
             await self.stop(session.conversation_id)
         removed = await self._s.store.delete_chat_session(user_id, session_id)
         await self._s.vault.forget_session(session_id)
+        await self._forgetting.settle()
+        await self._s.store.save_receipt(await self._session_receipt(user_id, session_id, removed))
         return removed
+
+    async def _session_receipt(self, user_id: UserId, session_id: SessionId, messages: int) -> ErasureReceipt:
+        try:
+            await self._s.store.get_chat_session(user_id, session_id)
+        except NotFound:
+            gone = True
+        else:
+            gone = False
+        removed = {"sessions": 1, "messages": messages}
+        return ErasureReceipt(new_id(), user_id, "session", removed, gone, self._s.clock.now())
 
     async def get_conversation_summary(self, user_id: UserId, session_id: SessionId) -> ConversationSummary:
         session = await self.validate_session_access(user_id, session_id)
@@ -275,16 +296,12 @@ class ConversationEngine:
         if reason is not None:
             raise IncognitoUnavailable(reason)
 
-    async def _change_of_answered(self, event: MessageEdited | MessageDeleted) -> None:
-        """What was learned from a message goes when its author changes or removes it (issue: edits and deletes
-        follow)."""
+    async def _give_up(self, event: MessageDeleted) -> None:
+        """Whoever takes a message back while it is answered wants no answer: nothing half-written stays."""
         row = await self._s.store.find_turn_by_event(event.event_key)
-        if row is None:
-            return
-        if isinstance(event, MessageDeleted) and row.state is TurnState.RUNNING:
-            await self.stop(row.stamp.conversation_id)
-        for record in await self._s.store.find_memories_by_turn(row.stamp.author_id, row.merged_into or row.id):
-            await self._s.memory.delete_memory(record.namespace, record.id)
+        if row is not None and row.state is TurnState.RUNNING:
+            self.responder.abandoned.add(row.merged_into or row.id)
+            await self._queue.cancel(row.stamp.conversation_id)
 
     def _session_ended(self, namespace: MemoryNamespace) -> None:
         self.learner.now(namespace)

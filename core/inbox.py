@@ -233,9 +233,10 @@ class Inbox:
     async def _after(self, scene: Scene, transition: Transition | None, change: SessionChange) -> None:
         if change.close and mode_of(scene) is PrivacyMode.NORMAL:
             self._session_ended(scene.space or own_profile(scene).namespace)
-        if mode_of(scene) is PrivacyMode.INCOGNITO:
-            for session_id in change.close:
-                await self._vault.forget_session(session_id)
+        # Only their own: a room's talk that ends at the same moment keeps its key.
+        own = scene.own_session
+        if own is not None and own.id in change.close and own.privacy_mode is PrivacyMode.INCOGNITO:
+            await self._vault.forget_session(own.id)
         if transition and transition.cancel_running:
             await self._stop(scene.conversation.id)
 
@@ -302,7 +303,7 @@ class Inbox:
         state = AcceptState(
             user=scene.user,
             member=scene.member,
-            conversation=scene.conversation,
+            conversation=replace(scene.conversation, mode_floor=scene.floor),
             profiles=scene.profiles,
             role=message.sender.role,
             incognito_unavailable=await self._vault.unavailable(),
@@ -349,7 +350,7 @@ class Inbox:
 
     def _leave_incognito(self, before: Scene, after: Scene, change: SessionChange) -> SessionChange:
         """In a room the incognito session is the person's own, beside the space's: it ends with the mode."""
-        if mode_of(before) is not PrivacyMode.INCOGNITO or mode_of(after) is PrivacyMode.INCOGNITO:
+        if mode_of(after) is PrivacyMode.INCOGNITO:
             return change
         own = before.own_session
         if own is None or own.privacy_mode is not PrivacyMode.INCOGNITO or own.id in change.close:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from core.direct import DIRECT
 from core.errors import BadArgument, NotFound, OnlyProfile
+from core.forgetting import EraseFiles, ErasureServices, Forgetting, no_files
 from core.learning import MAX_RECENT
 from core.linking import CODE_LIFE, JoinOutcome, LinkCode, LinkedAccount, Linking
 from core.pages import pages
 from core.ports import Clock, EphemeralStore, MemoryOrigin, MemoryPort, Store
 from core.ports.store import SessionPatch
-from core.sealing import Sealer, namespace_scope, session_scope
+from core.sealing import Sealer
 from core.secrecy import holds_secret
 from core.text import clean_text, is_blank
 from core.types import (
@@ -36,25 +36,6 @@ from core.types import (
 LINK_PENDING = "link"
 
 
-class ErasureServices(Protocol):
-    """What erasing a person needs; `OwnData` and a command's context have it."""
-
-    @property
-    def store(self) -> Store: ...
-
-    @property
-    def memory(self) -> MemoryPort: ...
-
-    @property
-    def sealer(self) -> Sealer: ...
-
-    @property
-    def ephemeral(self) -> EphemeralStore: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-
 @dataclass(frozen=True, slots=True)
 class OwnData:
     """Every call names the person, and finds nothing of anybody else's (NotFound)."""
@@ -65,6 +46,7 @@ class OwnData:
     ephemeral: EphemeralStore
     clock: Clock
     linking: Linking
+    erase_files: EraseFiles = no_files
 
     # -- memories ---------------------------------------------------------------------------------------------------
 
@@ -90,28 +72,24 @@ class OwnData:
         return changed
 
     async def forget_memory(self, user_id: UserId, memory_id: MemoryId) -> ErasureReceipt:
+        """With the messages that it came from and the replies that used it."""
         memory = await self.find_memory(user_id, memory_id)
-        await self.memory.delete_memory(memory.namespace, memory_id)
-        # Without this the learning job would take the same words from the talk again.
-        await self.store.mark_learned(memory.namespace, memory.source_turns)
-        try:
-            await self.memory.get_memory(memory.namespace, memory_id)
-        except NotFound:
-            return await self._receipt(user_id, "memory", {"memories": 1}, verified=True)
-        return await self._receipt(user_id, "memory", {"memories": 1}, verified=False)
+        removal = await Forgetting.of(self).memories([(memory.namespace, memory_id)])
+        return await self._receipt(user_id, "memory", removal.removed, verified=removal.verified)
 
     async def delete_profile(self, user_id: UserId, profile_id: ProfileId) -> ErasureReceipt:
-        """Memory first: should the second step fail, an empty profile is left and nothing of its content.
+        """With its talks. Memory first: should the second step fail, an empty profile is left and nothing in it.
 
         Raises OnlyProfile (nothing is changed).
         """
         profile = await self.store.get_memory_profile(user_id, profile_id)
         if len(await self.store.get_memory_profiles(user_id)) == 1:
             raise OnlyProfile
-        gone = await self.memory.delete_all_memories(profile.namespace)
-        gone += await self.store.delete_memory_profile(user_id, profile_id)
+        removal = await Forgetting.of(self).profile(profile.namespace)
+        removal.count({"memories": await self.store.delete_memory_profile(user_id, profile_id), "profiles": 1})
         left = await self.memory.count_memories(profile.namespace)
-        return await self._receipt(user_id, "profile", {"memories": gone, "profiles": 1}, verified=not left)
+        verified = removal.verified and not left
+        return await self._receipt(user_id, "profile", removal.removed, verified=verified)
 
     # -- rooms ------------------------------------------------------------------------------------------------------
 
@@ -179,20 +157,7 @@ async def end_room_talks(store: Store, room: Conversation, clock: Clock) -> None
 
 
 async def erase_person(services: ErasureServices, user_id: UserId) -> ErasureReceipt:
-    """Keys and indexes first, rows last: broken off in the middle, what is left is unreadable, and erasing goes on."""
-    store = services.store
-    namespaces = [profile.namespace for profile in await store.get_memory_profiles(user_id)]
-    sessions = [
-        session.id async for session in pages(lambda limit, offset: store.get_user_sessions(user_id, limit, offset))
-    ]
-    for namespace in namespaces:
-        await services.memory.delete_all_memories(namespace)
-    scopes = [*map(namespace_scope, namespaces), *map(session_scope, sessions)]
-    if scopes:
-        await services.sealer.destroy(*scopes)
-    if sessions:
-        await services.ephemeral.delete(*(f"history:{session_id}" for session_id in sessions))
-    return await store.erase_user(user_id, services.clock.now())
+    return await Forgetting.of(services).person(user_id, services.clock.now(), services.erase_files)
 
 
 def _memory_text(text: str) -> str:

@@ -14,6 +14,7 @@ from core.commands.registry import Registry
 from core.compose import Composer
 from core.delivery import Delivery, LiveReply
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
+from core.forgetting import EraseFiles, no_files
 from core.linking import Linking
 from core.messages import (
     InboxRow,
@@ -77,6 +78,7 @@ class Services:
     policy: EnginePolicy
     owner: str
     linking: Linking
+    erase_files: EraseFiles = no_files
 
 
 class Responder:
@@ -214,6 +216,7 @@ class Responder:
             sealer=services.sealer,
             status=self._status(),
             linking=services.linking,
+            erase_files=services.erase_files,
         )
         return await parsed.command.handler(context, parsed.arguments)
 

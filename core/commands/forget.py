@@ -6,25 +6,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.commands.confirm import ask, split_place
-from core.commands.format import memories
+from core.commands.format import count, memories
 from core.commands.listing import Entry, by_prefix, listed, load_entries, numbered, remember_listing
 from core.commands.model import Argument, Arguments, Command, CommandContext, CommandReply
-from core.commands.receipts import receipt_line, save_receipt
+from core.commands.receipts import receipt_line, receipt_of
 from core.commands.scope import Scope, matches, may_forget, scope_of, visible
 from core.errors import NotFound
+from core.forgetting import Forgetting, Removal
 from core.types import (
-    ChatMessage,
     ConversationId,
-    MemoryId,
     MemoryNamespace,
     Metadata,
-    Role,
     TurnState,
     UserId,
 )
 
 MAX_OFFERED = 10
-EVERYTHING = 1_000_000
+PLATFORM_KEEPS = "What stands on the chat platform stays there."
 FORGET_ALL = "forget_all"
 FORGET_THESE = "forget_these"
 ENDED = (TurnState.ANSWERED, TurnState.FAILED, TurnState.CANCELLED)
@@ -72,55 +70,38 @@ async def _forget_one(context: CommandContext, entry: Entry | None) -> CommandRe
 
 
 async def _forget_entries(context: CommandContext, entries: Sequence[Entry], scope: str) -> CommandReply:
-    """Delete, keep the learning job from bringing them back, look again, write the receipt."""
-    gone = 0
-    for entry in entries:
-        gone += await _delete(context, entry.namespace, entry.memory_id)
-    left = [entry for entry in entries if await _exists(context, entry)]
-    receipt = await save_receipt(context, scope, {"memories": gone}, verified=not left)
+    """With the messages that they came from, so that no learning job brings them back; look again; a receipt."""
+    removal = await Forgetting.of(context).memories([(entry.namespace, entry.memory_id) for entry in entries])
+    receipt = await receipt_of(context, scope, removal)
+    gone = removal.removed["memories"]
     if not gone:
         return CommandReply("That is forgotten already.")
-    return CommandReply(
-        f"Forgotten: {memories(gone)}. {receipt_line(receipt)} The message it came from stays in our talk's history, "
-        "which `/new` takes out of my sight, and on the chat platform."
-    )
+    return CommandReply(f"Forgotten: {_what(removal)}. {receipt_line(receipt)} {PLATFORM_KEEPS}")
 
 
-async def _delete(context: CommandContext, namespace: MemoryNamespace, memory_id: MemoryId) -> int:
-    try:
-        memory = await context.memory.get_memory(namespace, memory_id)
-        await context.memory.delete_memory(namespace, memory_id)
-    except NotFound:
-        return 0
-    # Without this the learning job would take the same words from the talk again.
-    await context.store.mark_learned(namespace, memory.source_turns)
-    return 1
-
-
-async def _exists(context: CommandContext, entry: Entry) -> bool:
-    try:
-        await context.memory.get_memory(entry.namespace, entry.memory_id)
-    except NotFound:
-        return False
-    return True
+def _what(removal: Removal) -> str:
+    messages = removal.removed.get("messages", 0)
+    words = f", with {count(messages, 'message')} of our talk" if messages else ""
+    return memories(removal.removed["memories"]) + words
 
 
 async def _forget_last(context: CommandContext) -> CommandReply:
     row = await context.store.last_turn(context.conversation.id, context.user.id, states=ENDED)
     if row is None:
         raise NotFound(user_message="There is no message of yours here that I could have learned from.")
-    if row.stamp.learn is not None:
-        await context.store.mark_learned(row.stamp.learn, [row.id])
-    records = await context.store.find_memories_by_turn(context.user.id, row.id)
-    if not records:
-        return CommandReply("I had learned nothing from your last message, and shall not.")
-    return await _forget_entries(context, [Entry(record.namespace, record.id) for record in records], "last")
+    removal = await Forgetting.of(context).turn(context.user.id, row.id)
+    receipt = await receipt_of(context, "last", removal)
+    if not removal.removed["memories"]:
+        text = "I had learned nothing from your last message, and shall not: it is out of our talk now."
+        return CommandReply(f"{text} {receipt_line(receipt)} {PLATFORM_KEEPS}")
+    return CommandReply(f"Forgotten: {_what(removal)}. {receipt_line(receipt)} {PLATFORM_KEEPS}")
 
 
 async def _ask_all(context: CommandContext) -> CommandReply:
     scope = await scope_of(context)
     number = len(await visible(context, scope))
-    text = f"Forget all that I remember in {scope.name}: {memories(number)}? There is no way back.{_own_only(scope)}"
+    what = f"{memories(number)}, and our talks there" if scope.author is None else memories(number)
+    text = f"Forget all that I remember in {scope.name}: {what}? There is no way back.{_own_only(scope)}"
     return await ask(context, text, "Forget all", FORGET_ALL, _payload(scope))
 
 
@@ -136,27 +117,12 @@ async def forget_all_confirmed(context: CommandContext, payload: Metadata) -> Co
     namespace = MemoryNamespace.parse(str(payload["namespace"]))
     author = UserId(str(payload["author"])) if payload.get("author") else None
     scope = Scope(namespace, "", author)
-    await _mark_all_learned(context, scope)
     if author is not None:
         own = await visible(context, scope, include_superseded=True)
         return await _forget_entries(context, [Entry(namespace, memory.id) for memory in own], "room_author")
-    gone = await context.memory.delete_all_memories(namespace)
-    left = await context.memory.get_memories(namespace, limit=1, include_superseded=True)
-    receipt = await save_receipt(context, "namespace", {"memories": gone}, verified=not left)
-    return CommandReply(f"Forgotten: {memories(gone)}. {receipt_line(receipt)} `/new` also ends the talk in sight.")
-
-
-async def _mark_all_learned(context: CommandContext, scope: Scope) -> None:
-    """What waits for the learning job must not come back by it."""
-    waiting = await context.store.get_unlearned_messages(scope.namespace, EVERYTHING)
-    mine = [message for message in waiting if message.role is Role.USER and _is_by(scope, message)]
-    turns = list(dict.fromkeys(message.turn_id for message in mine if message.turn_id is not None))
-    if turns:
-        await context.store.mark_learned(scope.namespace, turns)
-
-
-def _is_by(scope: Scope, message: ChatMessage) -> bool:
-    return scope.author is None or message.author_id == scope.author
+    removal = await Forgetting.of(context).profile(namespace, context.turn.stamp.session_id)
+    receipt = await receipt_of(context, "namespace", removal)
+    return CommandReply(f"Forgotten: {_what(removal)}. {receipt_line(receipt)} {PLATFORM_KEEPS}")
 
 
 async def _offer(context: CommandContext, query: str) -> CommandReply:

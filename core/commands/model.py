@@ -6,11 +6,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from core.forgetting import EraseFiles, no_files
 from core.linking import Linking
 from core.messages import Button, OutboundFile, RoomRole, Turn
 from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, Store
 from core.sealing import Sealer
-from core.types import Conversation, Member, MemoryProfile, Metadata, PrivacyMode, ProfileId, TurnId, User
+from core.types import (
+    Conversation,
+    Member,
+    MemoryProfile,
+    Metadata,
+    PrivacyMode,
+    ProfileId,
+    TurnId,
+    User,
+)
 
 Arguments = Mapping[str, str]
 """The arguments that were given, by name; one that was left out is not in it."""
@@ -72,7 +82,8 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """`status` are lines that the process adds to `/status`, by title."""
+    """`erase_files` removes what this machine keeps of a person outside the store. `status` are lines that the process
+    adds to `/status`, by title."""
 
     turn: Turn
     user: User
@@ -86,6 +97,7 @@ class CommandContext:
     sealer: Sealer
     linking: Linking
     status: Mapping[str, str] = field(default_factory=dict)
+    erase_files: EraseFiles = no_files
 
 
 TransitionRule = Callable[[AcceptState, Arguments], Transition]

@@ -17,8 +17,9 @@ from core.commands.model import (
     Transition,
 )
 from core.commands.parse import nearest
-from core.commands.receipts import receipt_line, save_receipt
+from core.commands.receipts import receipt_line, receipt_of
 from core.errors import BadArgument, NotFound, OnlyProfile
+from core.forgetting import Forgetting
 from core.messages import Button
 from core.own_data import end_room_talks
 from core.ports.store import ProfilePatch
@@ -123,7 +124,7 @@ async def delete(context: CommandContext, arguments: Arguments) -> CommandReply:
         raise OnlyProfile
     text = (
         f"Delete the profile **{plain(profile.name)}** with {memories(profile.memory_count)}? "
-        "There is no way back. Its talks are closed."
+        "There is no way back. Its talks go too."
     )
     return await ask(context, text, f"Delete {profile.name}", DELETE, {"profile": profile.id})
 
@@ -134,12 +135,13 @@ async def delete_confirmed(context: CommandContext, payload: Metadata) -> Comman
     profile = find_profile(profiles, str(payload["profile"]))
     if len(profiles) == 1:
         raise OnlyProfile
-    gone = await context.memory.delete_all_memories(profile.namespace)
-    gone += await context.store.delete_memory_profile(context.user.id, profile.id)
-    left = [item.id for item in await _own(context)]
-    receipt = await save_receipt(context, "profile", {"memories": gone, "profiles": 1}, profile.id not in left)
+    removal = await Forgetting.of(context).profile(profile.namespace, context.turn.stamp.session_id)
+    removal.count({"memories": await context.store.delete_memory_profile(context.user.id, profile.id), "profiles": 1})
+    removal.verified = removal.verified and profile.id not in [item.id for item in await _own(context)]
+    receipt = await receipt_of(context, "profile", removal)
     return CommandReply(
-        f"The profile **{plain(profile.name)}** is gone, with {memories(gone)}. {receipt_line(receipt)}"
+        f"The profile **{plain(profile.name)}** is gone, with {memories(removal.removed['memories'])} and its talks. "
+        f"{receipt_line(receipt)}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.commands.model import CommandContext
+from core.forgetting import Removal
 from core.types import ErasureReceipt, new_id
 
 
@@ -22,6 +23,10 @@ async def save_receipt(
     )
     await context.store.save_receipt(receipt)
     return receipt
+
+
+async def receipt_of(context: CommandContext, scope: str, removal: Removal) -> ErasureReceipt:
+    return await save_receipt(context, scope, removal.removed, removal.verified)
 
 
 def receipt_line(receipt: ErasureReceipt) -> str:

@@ -642,8 +642,11 @@ class ForgettingStore(Protocol):
         of `memories`. How many `messages` and `turns` went; unknown ids are passed over."""
         ...
 
-    async def change_message(self, user_id: UserId, turn_id: TurnId, content: Sealed) -> bool:
-        """What this author said in a turn has another text now, which is to be learned anew; whether there was one."""
+    async def change_message(
+        self, user_id: UserId, turn_id: TurnId, content: Sealed, *, rows: Mapping[TurnId, Sealed] | None = None
+    ) -> bool:
+        """What this author said in a turn has another text now, which is to be learned anew; whether there was one.
+        `rows` are the new contents of the turn's rows that changed."""
         ...
 
     async def expire(self, now: datetime, messages: timedelta | None, memories: timedelta | None) -> Mapping[str, int]:

@@ -29,10 +29,15 @@ class MemoryForgetting(Group):
             and row.state not in rules.OPEN_STATES
         }
         tables.drop_turns(ended)
-        return {"messages": self._drop(gone), "turns": len(ended)}
+        return {"messages": tables.drop_messages({row.id for row in gone}), "turns": len(ended)}
 
-    async def change_message(self, user_id: UserId, turn_id: TurnId, content: Sealed) -> bool:
+    async def change_message(
+        self, user_id: UserId, turn_id: TurnId, content: Sealed, *, rows: Mapping[TurnId, Sealed] | None = None
+    ) -> bool:
         tables = self._tables
+        for row_id, changed in (rows or {}).items():
+            if row_id in tables.inbox and tables.inbox[row_id].stamp.author_id == user_id:
+                tables.inbox[row_id] = replace(tables.inbox[row_id], content=changed)
         said = [r for r in tables.messages.values() if r.turn_id == turn_id and r.author_id == user_id]
         said = [row for row in said if row.role is Role.USER]
         self._removed_from(said)
@@ -57,7 +62,7 @@ class MemoryForgetting(Group):
         for record in gone:
             del self._tables.memories[record.id]
             self._tables.move_on(record.namespace, removed=True)
-        return {"messages": self._drop(old), "memories": len(gone)}
+        return {"messages": self._tables.drop_messages({row.id for row in old}), "memories": len(gone)}
 
     def _profile(self, message: ChatMessage) -> ProfileId | None:
         return self._tables.sessions[message.session_id].memory_profile_id
@@ -69,10 +74,6 @@ class MemoryForgetting(Group):
         if profile and profile.retention_days is not None:
             life = timedelta(days=profile.retention_days)
         return life is not None and row.created_at < now - life
-
-    def _drop(self, gone: Sequence[ChatMessage]) -> int:
-        self._removed_from(gone)
-        return self._tables.drop_messages({row.id for row in gone})
 
     def _removed_from(self, messages: Sequence[ChatMessage]) -> None:
         for namespace in {row.namespace for row in messages if row.namespace}:

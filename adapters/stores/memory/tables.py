@@ -172,6 +172,9 @@ class Tables:
 
     def drop_messages(self, gone: set[str]) -> int:
         """Remove messages by id; their sessions' counts follow, and summaries go, for they may quote them."""
+        for namespace in {self.messages[key].namespace for key in gone}:
+            if namespace is not None:
+                self.move_on(namespace, removed=True)
         for message_id in gone:
             session = self.sessions[self.messages.pop(message_id).session_id]
             count = max(0, session.message_count - 1)

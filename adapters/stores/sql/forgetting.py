@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, Connection, Text, and_, cast, delete, false, func, or_, select, update
 
 from adapters.stores import rules
-from adapters.stores.sql import rows
 from adapters.stores.sql.engine import Group, writes
-from adapters.stores.sql.memories import move_on
+from adapters.stores.sql.memories import move_on, removed_from
+from adapters.stores.sql.rows import sealed_values
 from adapters.stores.sql.schema import chat_messages, chat_sessions, inbox, mem0_memories, memory_profiles
 from adapters.stores.sql.sessions import drop_messages
 from core.sealing import Sealed
@@ -23,19 +23,30 @@ class SqlForgetting(Group):
         theirs = or_(inbox.c.author_id == user_id, inbox.c.owner_id == user_id)
         of_turn = or_(inbox.c.id.in_(turns), inbox.c.merged_into.in_(turns))
         ended = inbox.c.state.not_in(sorted(rules.OPEN_STATES))
-        gone = _drop(connection, or_(_said_in(connection, user_id, turns), _quoting(memories)))
+        gone = drop_messages(connection, or_(_said_in(connection, user_id, turns), _quoting(memories)))
         rows_gone = connection.execute(delete(inbox).where(theirs, of_turn, ended)).rowcount
         return {"messages": gone, "turns": rows_gone}
 
     @writes
-    def change_message(self, connection: Connection, user_id: UserId, turn_id: TurnId, content: Sealed) -> bool:
+    def change_message(
+        self,
+        connection: Connection,
+        user_id: UserId,
+        turn_id: TurnId,
+        content: Sealed,
+        *,
+        rows: Mapping[TurnId, Sealed] | None = None,
+    ) -> bool:
         table = chat_messages
         which = and_(table.c.turn_id == turn_id, table.c.author_id == user_id, table.c.role == Role.USER)
-        _removed_from(connection, which)
+        removed_from(connection, which)
         sessions = select(table.c.session_id).where(which)
-        emptied = {"summary_until_seq": 0, **rows.sealed_values("summary", None)}
+        emptied = {"summary_until_seq": 0, **sealed_values("summary", None)}
         connection.execute(update(chat_sessions).where(chat_sessions.c.id.in_(sessions)).values(emptied))
-        changed = {"learned": False, **rows.sealed_values("content", content)}
+        for row_id, changed_row in (rows or {}).items():
+            row = (inbox.c.id == row_id, inbox.c.author_id == user_id)
+            connection.execute(update(inbox).where(*row).values(sealed_values("content", changed_row)))
+        changed = {"learned": False, **sealed_values("content", content)}
         return bool(connection.execute(update(table).where(which).values(changed)).rowcount)
 
     @writes
@@ -78,24 +89,12 @@ def _quoting(memories: Sequence[MemoryId]) -> ColumnElement[bool]:
     )
 
 
-def _drop(connection: Connection, which: ColumnElement[bool]) -> int:
-    _removed_from(connection, which)
-    return drop_messages(connection, which)
-
-
-def _removed_from(connection: Connection, which: ColumnElement[bool]) -> None:
-    """Learning that is under way for these messages must not write any more."""
-    named = select(chat_messages.c.namespace).where(which, chat_messages.c.namespace.is_not(None)).distinct()
-    for name in connection.execute(named).scalars().all():
-        move_on(connection, MemoryNamespace.parse(name), removed=True)
-
-
 def _expire_messages(connection: Connection, before: datetime, which: ColumnElement[bool]) -> int:
     old = and_(chat_messages.c.created_at < before, which)
     turns = select(chat_messages.c.turn_id).where(old)
     ended = inbox.c.state.not_in(sorted(rules.OPEN_STATES))
     connection.execute(delete(inbox).where(or_(inbox.c.id.in_(turns), inbox.c.merged_into.in_(turns)), ended))
-    return _drop(connection, old)
+    return drop_messages(connection, old)
 
 
 def _expire_memories(connection: Connection, before: datetime, which: ColumnElement[bool]) -> int:

@@ -170,6 +170,13 @@ def move_on(connection: Connection, namespace: MemoryNamespace, *, removed: bool
     return generation
 
 
+def removed_from(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Learning that is under way for these messages must not write any more."""
+    named = select(chat_messages.c.namespace).where(*which, chat_messages.c.namespace.is_not(None)).distinct()
+    for name in connection.execute(named).scalars().all():
+        move_on(connection, MemoryNamespace.parse(name), removed=True)
+
+
 def write_memories(connection: Connection, records: Sequence[MemoryRecord], generation: int) -> list[MemoryRecord]:
     """Insert, or replace the row of the same id and namespace. Raises NotFound for an id of another namespace."""
     stored = [rules.stamped(record, generation) for record in records]

@@ -11,6 +11,7 @@ from adapters.stores import rules
 from adapters.stores.sql import rows
 from adapters.stores.sql.conversations import find_conversation
 from adapters.stores.sql.engine import Group, insert, reads, writes
+from adapters.stores.sql.memories import removed_from
 from adapters.stores.sql.profiles import find_profile
 from adapters.stores.sql.schema import chat_messages, chat_sessions, inbox
 from adapters.stores.sql.users import find_user
@@ -77,7 +78,7 @@ class SqlSessions(Group):
     @writes
     def delete_chat_session(self, connection: Connection, user_id: UserId, session_id: SessionId) -> int:
         find_session(connection, user_id, session_id)
-        gone = connection.execute(delete(chat_messages).where(chat_messages.c.session_id == session_id)).rowcount
+        gone = drop_messages(connection, chat_messages.c.session_id == session_id)
         connection.execute(delete(chat_sessions).where(chat_sessions.c.id == session_id))
         return gone
 
@@ -246,6 +247,7 @@ def append_messages(
 
 def drop_messages(connection: Connection, *which: ColumnElement[bool]) -> int:
     """Remove messages; their sessions' counts follow, and summaries go, for they may quote them."""
+    removed_from(connection, *which)
     counts = select(chat_messages.c.session_id, func.count()).where(*which).group_by(chat_messages.c.session_id)
     for session_id, gone in connection.execute(counts).all():
         left = func.max(0, chat_sessions.c.message_count - gone)

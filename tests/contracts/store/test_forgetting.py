@@ -93,7 +93,9 @@ async def test_an_edited_message_is_learned_anew(store: Store, cast: Cast) -> No
     await store.mark_learned(ann.namespace, [turn])
     await store.update_chat_session(ann.user.id, ann.session.id, SessionPatch(summary=Sealed("of all", "k")))
     before = await store.get_namespace_state(ann.namespace)
-    assert await store.change_message(ann.user.id, turn, Sealed("new words", "k9"))
+    new = Sealed("new words", "k9")
+    assert await store.change_message(ann.user.id, turn, new, rows={turn: new})
+    assert (await store.get_turn(ann.user.id, turn)).content == new
     said, answer = await store.get_turn_messages(ann.user.id, turn)
     assert (said.content, said.learned) == (Sealed("new words", "k9"), False)
     assert answer.content != said.content
