@@ -160,7 +160,8 @@ def _assemble(
         linking=AccountLinking(store, sealer, clock, tell),
         erase_files=partial(_erase_files, settings),
     )
-    engine = ConversationEngine(services, queue, make_access(settings), adapters, direct)
+    access = AccessControl(make_access(settings), store, clock, services.delivery.say)
+    engine = ConversationEngine(services, queue, access, adapters, direct)
     return App(settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, platforms)
 
 
@@ -201,12 +202,12 @@ def make_policy(settings: Settings) -> EnginePolicy:
     )
 
 
-def make_access(settings: Settings) -> AccessControl:
+def make_access(settings: Settings) -> dict[PlatformName, AccessRule]:
     rules = {}
     for name, platform in settings.platforms.items():
         mode, allowed = settings.access_policy_of(platform)
         rules[PlatformName(name)] = AccessRule(AccessMode(mode), allowed)
-    return AccessControl(rules)
+    return rules
 
 
 def make_model(settings: Settings) -> LanguageModel:

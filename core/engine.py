@@ -86,6 +86,7 @@ class ConversationEngine:
         self._s = services
         self._queue = queue
         self._direct = direct
+        self._access = access
         self._closing = False
         self.learner = Learner(
             services.store, services.vault, services.memory, services.model, services.clock, services.policy
@@ -115,6 +116,7 @@ class ConversationEngine:
         """Accept nothing more, finish running turns within `grace` seconds or hand them back to the inbox."""
         self._closing = True
         await self._queue.stop(grace)
+        await self._access.settle()
         await self.revision.stop()
         await self.learner.stop()
 

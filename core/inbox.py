@@ -210,7 +210,8 @@ class Inbox:
         change = await self._session(message, after, request, pinned)
         change = self._leave_incognito(scene, after, change)
         stamp = await self._stamp(after, request, change.session_id, pinned)
-        row = replace(await self._row(message, stamp, request), note=change.note(stamp.mode))
+        row = await self._row(message, stamp, request, first=not scene.member.welcomed)
+        row = replace(row, note=change.note(stamp.mode))
         outbox = await self._ready_reply(row, request)
         stored = await self._store.accept(
             AcceptBatch(
@@ -388,7 +389,8 @@ class Inbox:
             learn=learn_scope(mode=mode, in_space=in_space, own=profile.namespace, space=scene.space),
         )
 
-    async def _row(self, message: InboundMessage, stamp: Stamp, request: Request) -> InboxRow:
+    async def _row(self, message: InboundMessage, stamp: Stamp, request: Request, *, first: bool) -> InboxRow:
+        """`first`: a welcome goes before it, so that it may not pass the main lane."""
         turn_id = TurnId(new_id())
         content = TurnContent(
             text=request.text,
@@ -406,7 +408,7 @@ class Inbox:
             stamp=stamp,
             address=ReplyAddress.of(message),
             content=sealed,
-            lane=Lane.EXPRESS if express or _stops(request) else Lane.MAIN,
+            lane=Lane.EXPRESS if not first and (express or _stops(request)) else Lane.MAIN,
             mergeable=request.is_talk and not message.attachments and not self._is_explicit(message),
             is_command=not request.is_talk,
             state=TurnState.ACCEPTED,

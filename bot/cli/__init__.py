@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.cli import chat, database, doctor, memory, profile, run, setup, version
+from bot.cli import access, chat, database, doctor, memory, profile, run, setup, version
 from bot.cli.common import report
 from core.errors import MemoryChatError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 for command in (chat.chat, run.run, setup.setup, doctor.doctor, version.version):
     app.command()(command)
 
-_GROUPS = {"memory": memory.group, "profile": profile.group, "db": database.group}
+_GROUPS = {"access": access.group, "memory": memory.group, "profile": profile.group, "db": database.group}
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 

@@ -2,6 +2,7 @@
 over
 every implementation."""
 
+from core.ports.access import AccessGrant, AccessState, AccessStore
 from core.ports.accounts import AccountStore, ApiKey, SignIn
 from core.ports.clock import Clock
 from core.ports.ephemeral import EphemeralStore
@@ -33,6 +34,9 @@ from core.ports.queue import TurnHandler, TurnQueue
 from core.ports.store import Store
 
 __all__ = [
+    "AccessGrant",
+    "AccessState",
+    "AccessStore",
     "Acceptor",
     "AccountStore",
     "Answer",

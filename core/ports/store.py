@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from core.messages import InboxRow, OutboxRow, Stamp
+from core.ports.access import AccessStore
 from core.ports.accounts import AccountStore
 from core.sealing import Sealed
 from core.types import (
@@ -723,6 +724,7 @@ class Store(
     ExportStore,
     ErasureStore,
     AccountStore,
+    AccessStore,
     Maintenance,
     Protocol,
 ):

@@ -166,7 +166,8 @@ async def world(
         owner=owner,
         linking=AccountLinking(store, sealer, clock, tell),
     )
-    engine = ConversationEngine(services, queue, AccessControl(rules or {}), adapters, direct)
+    access = AccessControl(rules or {}, store, clock, services.delivery.say)
+    engine = ConversationEngine(services, queue, access, adapters, direct)
     if start:
         await engine.start(only_process=True)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.stores.memory.access import MemoryAccess
 from adapters.stores.memory.accounts import MemoryAccounts
 from adapters.stores.memory.erasure import MemoryErasure
 from adapters.stores.memory.forgetting import MemoryForgetting
@@ -20,6 +21,7 @@ class MemoryStore(
     MemoryReplies,
     MemoryErasure,
     MemoryForgetting,
+    MemoryAccess,
     MemoryMaintenance,
 ):
     """`MemoryStore(clock)`: every method of `core.ports.store.Store`, for one event loop."""

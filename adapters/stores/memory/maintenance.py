@@ -5,6 +5,7 @@ from datetime import datetime
 from adapters.stores import rules
 from adapters.stores.memory.tables import Group
 from core.errors import AnotherRunner
+from core.ports.access import CODE_LIFE, AccessState
 from core.types import ConversationId, ErasureReceipt, Metadata, UserId
 
 
@@ -84,10 +85,15 @@ class MemoryMaintenance(Group):
         over = [key for key, at in tables.revoked_tokens.items() if at <= now]
         for token_id in over:
             del tables.revoked_tokens[token_id]
+        old = now - CODE_LIFE
+        asked = [k for k, g in tables.access_grants.items() if g.state is AccessState.WAITING and g.changed_at < old]
+        for grant in asked:
+            del tables.access_grants[grant]
         ended = [key for key, row in tables.sign_ins.items() if row.expires_at <= now]
         for sign_in_id in ended:
             del tables.sign_ins[sign_in_id]
-        return len(keys) + len(pending) + len(notices) + len(runs) + len(codes) + len(tries) + len(over) + len(ended)
+        gone = (keys, pending, notices, runs, codes, tries, over, ended, asked)
+        return sum(len(rows) for rows in gone)
 
     async def compact(self) -> None:
         """Nothing is on a disk."""

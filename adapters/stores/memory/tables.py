@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from core.errors import NotFound
 from core.messages import InboxRow, OutboxRow
+from core.ports.access import AccessGrant
 from core.ports.accounts import ApiKey, SignIn
 from core.ports.clock import Clock
 from core.ports.store import LinkOffer
@@ -31,6 +32,7 @@ from core.types import (
     NamespaceState,
     OutboxId,
     Place,
+    PlatformName,
     ProfileId,
     ProfileShare,
     SessionId,
@@ -42,6 +44,7 @@ from core.types import (
 
 Row = TypeVar("Row")
 PendingKey = tuple[UserId, ConversationId, str]
+GrantKey = tuple[PlatformName, str, str]
 
 
 @dataclass(slots=True)
@@ -84,6 +87,7 @@ class Tables:
     sign_ins: dict[str, SignIn] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
     revoked_tokens: dict[str, datetime] = field(default_factory=dict)
+    access_grants: dict[GrantKey, AccessGrant] = field(default_factory=dict)
 
     def user(self, user_id: UserId) -> User:
         return _found(self.users.get(user_id))

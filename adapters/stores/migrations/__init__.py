@@ -10,7 +10,7 @@ from adapters.stores.sql.engine import mapped, sqlite_engine
 from adapters.stores.sql.files import prepare
 from core.errors import SchemaMismatch
 
-HEAD = "0002"
+HEAD = "0003"
 _FOLDER = Path(__file__).parent
 
 _NEWER = (

@@ -9,6 +9,7 @@ from adapters.stores import rules
 from adapters.stores.sql import rows
 from adapters.stores.sql.engine import Group, insert, reads, writes
 from adapters.stores.sql.schema import (
+    access_grants,
     chat_messages,
     chat_sessions,
     event_keys,
@@ -23,6 +24,7 @@ from adapters.stores.sql.schema import (
     revoked_tokens,
     sign_ins,
 )
+from core.ports.access import CODE_LIFE, AccessState
 from core.types import ConversationId, Metadata, UserId
 
 
@@ -77,6 +79,9 @@ class SqlMaintenance(Group):
             delete(link_failures).where(link_failures.c.last_at < now - rules.LINK_FAILURE_LIFE),
             delete(revoked_tokens).where(revoked_tokens.c.expires_at <= now),
             delete(sign_ins).where(sign_ins.c.expires_at <= now),
+            delete(access_grants).where(
+                access_grants.c.state == AccessState.WAITING, access_grants.c.changed_at < now - CODE_LIFE
+            ),
             delete(notices).where(notices.c.at < now - rules.NOTICE_LIFE),
             delete(job_runs).where(job_runs.c.tick < now - rules.JOB_RUN_LIFE),
         ]

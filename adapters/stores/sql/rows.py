@@ -8,6 +8,7 @@ from sqlalchemy import Row
 
 from adapters.stores.rules import email_key
 from core.messages import InboxRow, OutboxRow, ReplyAddress, ReplyKind, Stamp
+from core.ports.access import AccessGrant, AccessState
 from core.ports.accounts import ApiKey, SignIn
 from core.profiles import name_key
 from core.sealing import Sealed
@@ -342,6 +343,17 @@ def api_key_values(key: ApiKey) -> Values:
 
 def api_key_of(row: AnyRow) -> ApiKey:
     return ApiKey(**_common(row, *_API_KEY), scopes=tuple(row.scopes))
+
+
+_GRANT = ("workspace_id", "external_id", "code", "changed_at")
+
+
+def grant_values(grant: AccessGrant) -> Values:
+    return _common(grant, *_GRANT, "platform", "state")
+
+
+def grant_of(row: AnyRow) -> AccessGrant:
+    return AccessGrant(**_common(row, *_GRANT), platform=PlatformName(row.platform), state=AccessState(row.state))
 
 
 def receipt_values(receipt: ErasureReceipt) -> Values:

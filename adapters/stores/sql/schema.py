@@ -416,6 +416,7 @@ access_grants = Table(
     Column("platform", Text, primary_key=True),
     Column("workspace_id", Text, primary_key=True),
     Column("external_id", Text, primary_key=True),
-    _text("granted_by"),
-    _at("granted_at"),
+    _text("state"),
+    _text("code"),
+    _at("changed_at"),
 )

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from adapters.stores import migrations
+from adapters.stores.sql.access import SqlAccess
 from adapters.stores.sql.accounts import SqlAccounts
 from adapters.stores.sql.conversations import SqlConversations
 from adapters.stores.sql.engine import Reader, sqlite_engine
@@ -44,6 +45,7 @@ class SqlStore(
     SqlErasure,
     SqlForgetting,
     SqlAccounts,
+    SqlAccess,
     SqlMaintenance,
 ):
     """The Store on SQLite: `SqlStore("sqlite:///folder/file.db", clock)`, then `await open()`.
