@@ -17,7 +17,7 @@ from core.commands.model import AcceptState, CommandReply, Transition
 from core.commands.parse import ParsedCommand, pending_word
 from core.commands.registry import Registry
 from core.compose import TALK_EXPIRED
-from core.errors import EmptyMessage, MemoryChatError, MessageTooLong, StaleMember
+from core.errors import Conflict, EmptyMessage, MemoryChatError, MessageTooLong, StaleMember
 from core.locks import KeyedLocks
 from core.messages import (
     Acceptance,
@@ -61,6 +61,7 @@ from core.welcome import room_welcome, welcome
 log = logging.getLogger(__name__)
 
 ACCEPT_TRIES = 4
+EXPLICIT = "Here every talk has its own mode and profile: change them at the talk itself, or begin a new one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,9 @@ class Inbox:
             now=self._clock.now(),
         )
         transition = command.transition(state, parsed.arguments)
+        if self._is_explicit(message) and not transition.cancel_running:
+            # The session holds its own mode and profile; "you are incognito now" would not be true of it.
+            raise Conflict(user_message=EXPLICIT)
         return Request(message.text, audience, transition=transition, answer=transition.reply)
 
     def _private_replies(self, message: InboundMessage) -> PrivateReplies:

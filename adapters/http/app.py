@@ -1,0 +1,83 @@
+"""The REST API and the web page, on the engine that the chat platforms use too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from adapters.http.config import HttpConfig
+from adapters.http.errors import add_error_handlers
+from adapters.http.middleware import Metrics, Surroundings
+from adapters.http.routes import account, auth, chat, memories, operations, profiles, sessions, webhooks
+from adapters.http.schemas.chat import ChatMessageCreate, ChatStreamChunk
+from adapters.http.security import SecurityService, get_cors_config, get_security_headers
+from adapters.http.services import ApiServices
+from adapters.http.sse import settle
+from adapters.http.supabase import SupabaseAuth
+
+API = "/api/v1"
+PAGE = Path(__file__).parent / "page"
+
+
+def create_app(api: ApiServices, config: HttpConfig) -> FastAPI:
+    """`api` has to be running for as long as the app answers."""
+    app = FastAPI(
+        title=f"{config.bot_name} API",
+        version="1",
+        description="Talk to the bot, and see, correct and forget what it remembers about you.",
+        openapi_url=f"{API}/openapi.json",
+        # Their pages load scripts from elsewhere, which our content security policy forbids.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    supabase = SupabaseAuth(config.supabase) if config.supabase else None
+    app.state.services = api
+    app.state.config = config
+    app.state.security = SecurityService(config, api.store, api.clock, supabase)
+    app.state.metrics = Metrics()
+    add_error_handlers(app)
+    app.include_router(operations.router)
+    app.include_router(webhooks.router)
+    base = APIRouter(prefix=API)
+    for module in (auth, profiles, memories, sessions, chat, account):
+        base.include_router(module.router)
+    app.include_router(base)
+    app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    if config.cors.origins:
+        app.add_middleware(CORSMiddleware, **get_cors_config(config.cors))
+    app.add_middleware(
+        Surroundings,
+        headers=get_security_headers(behind_tls=config.behind_tls),
+        max_body=config.max_body,
+        metrics=app.state.metrics,
+    )
+    _document_models(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await settle()
+
+
+def _document_models(app: FastAPI) -> None:
+    """Models that no route names as its body are in the OpenAPI document as well."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, object]:
+        known = app.openapi_schema is not None
+        document = plain()
+        if not known:
+            for model in (ChatStreamChunk, ChatMessageCreate):
+                schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+                document["components"]["schemas"] |= {**schema.pop("$defs", {}), model.__name__: schema}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # the way FastAPI documents

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from fastapi import APIRouter, status
+
+from adapters.http.dependencies import Reader, Services, SignedIn, Writer
+from adapters.http.errors import responses
+from adapters.http.schemas.common import Id
+from adapters.http.schemas.memory import (
+    MemoryProfileCreate,
+    MemoryProfileResponse,
+    MemoryProfileUpdate,
+    ProfileShareResponse,
+)
+from adapters.http.schemas.user import ErasureReceiptResponse
+from core.ports.store import ProfilePatch
+from core.types import ConversationId, ProfileId
+
+router = APIRouter(prefix="/memory-profiles", tags=["profiles"])
+
+
+@router.get("", responses=responses(401, 403))
+async def list_profiles(caller: Reader, services: Services) -> list[MemoryProfileResponse]:
+    """The default one first, then by name."""
+    return [MemoryProfileResponse.of(item) for item in await services.store.get_memory_profiles(caller.user.id)]
+
+
+@router.post("", status_code=status.HTTP_201_CREATED, responses=responses(401, 403, 409))
+async def create_profile(body: MemoryProfileCreate, caller: Writer, services: Services) -> MemoryProfileResponse:
+    profile = await services.store.create_memory_profile(
+        caller.user.id, body.name, body.description, is_default=body.is_default
+    )
+    return MemoryProfileResponse.of(profile)
+
+
+@router.get("/{profile_id}", responses=responses(401, 403, 404))
+async def get_profile(profile_id: Id, caller: Reader, services: Services) -> MemoryProfileResponse:
+    return MemoryProfileResponse.of(await services.store.get_memory_profile(caller.user.id, ProfileId(str(profile_id))))
+
+
+@router.put("/{profile_id}", responses=responses(401, 403, 404, 409))
+async def change_profile(
+    profile_id: Id, body: MemoryProfileUpdate, caller: Writer, services: Services
+) -> MemoryProfileResponse:
+    patch = ProfilePatch(**body.model_dump(exclude_none=True))
+    return MemoryProfileResponse.of(
+        await services.store.update_memory_profile(caller.user.id, ProfileId(str(profile_id)), patch)
+    )
+
+
+@router.delete("/{profile_id}", responses=responses(401, 403, 404, 409))
+async def delete_profile(profile_id: Id, caller: Writer, services: Services) -> ErasureReceiptResponse:
+    """With its memories; its sessions are closed. 409 for the only profile."""
+    receipt = await services.own.delete_profile(caller.user.id, ProfileId(str(profile_id)))
+    return ErasureReceiptResponse.model_validate(receipt)
+
+
+@router.post("/{profile_id}/set-default", responses=responses(401, 403, 404))
+async def set_default(profile_id: Id, caller: Writer, services: Services) -> MemoryProfileResponse:
+    return MemoryProfileResponse.of(
+        await services.store.set_default_memory_profile(caller.user.id, ProfileId(str(profile_id)))
+    )
+
+
+@router.get("/{profile_id}/shares", responses=responses(401, 403, 404))
+async def list_shares(profile_id: Id, caller: Reader, services: Services) -> list[ProfileShareResponse]:
+    """The rooms whose answers may use this profile."""
+    profile = await services.store.get_memory_profile(caller.user.id, ProfileId(str(profile_id)))
+    shown = []
+    for share in await services.store.get_user_shares(caller.user.id):
+        if share.namespace.profile_id == profile.id:
+            room = await services.store.get_conversation(share.conversation_id)
+            shown.append(
+                ProfileShareResponse(conversation_id=room.id, platform=room.place.platform, created_at=share.created_at)
+            )
+    return shown
+
+
+@router.delete(
+    "/{profile_id}/shares/{conversation_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=responses(401, 403, 404),
+)
+async def unshare(profile_id: Id, conversation_id: Id, caller: SignedIn, services: Services) -> None:
+    """What was quoted in the room before stays there."""
+    await services.own.unshare(caller.user.id, ProfileId(str(profile_id)), ConversationId(str(conversation_id)))

@@ -1,0 +1,1 @@
+"""The models of the API, as its OpenAPI document shows them."""

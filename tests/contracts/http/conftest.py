@@ -1,0 +1,161 @@
+"""A whole instance behind the API: real engine, memory and store; only the model is scripted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from adapters.clock import ManualClock
+from adapters.http.app import create_app
+from adapters.http.config import HttpConfig, JwtConfig, RateLimitConfig
+from adapters.http.services import ApiServices
+from adapters.memory.embedder import OnnxEmbedder
+from adapters.stores.memory import MemoryStore
+from adapters.stores.migrations import upgrade
+from adapters.stores.sql import SqlStore
+from core.own_data import OwnData
+from core.policy import EnginePolicy
+from core.ports import PlatformAdapter, Store
+from tests.support.models import ScriptedModel
+from tests.support.stage import NOON
+from tests.support.world import Town, world
+
+Make = Callable[[Path, Path, ManualClock], Store]
+PASSWORD = "correct horse battery"
+GENEROUS = RateLimitConfig("100000/minute", "100000/minute", "100000/minute")
+
+
+def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
+    return MemoryStore(clock)
+
+
+def _sqlite(folder: Path, template: Path, clock: ManualClock) -> Store:
+    shutil.copyfile(template, folder / "store.db")
+    return SqlStore(f"sqlite:///{folder}/store.db", clock)
+
+
+STORES: dict[str, Make] = {"memory": _memory, "sqlite": _sqlite}
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database; copying it is quicker than migrating for every test."""
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@dataclass
+class Client:
+    """One person's HTTP client. `ok` are calls that have to succeed."""
+
+    http: httpx2.AsyncClient
+    email: str = ""
+    access: str = ""
+    refresh: str = ""
+    user_id: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}"} if self.access else {}
+
+    async def send(self, method: str, path: str, json: object = None, **more: object) -> httpx2.Response:
+        headers = {**self.headers, **more.pop("headers", {})}  # type: ignore[dict-item]  # a dict of headers
+        arguments = {"json": json} if json is not None else {}
+        return await self.http.request(method, f"/api/v1{path}", headers=headers, **arguments, **more)  # type: ignore[arg-type]  # httpx's own arguments
+
+    async def ok(self, method: str, path: str, json: object = None, **more: object) -> object:
+        answer = await self.send(method, path, json, **more)
+        assert answer.is_success, (answer.status_code, answer.text)
+        return answer.json() if answer.content else None
+
+    def take(self, tokens: dict[str, object]) -> None:
+        self.access, self.refresh = str(tokens["access_token"]), str(tokens["refresh_token"])
+        self.user_id = str(tokens["user"]["id"])  # type: ignore[index]  # a UserResponse
+
+
+@dataclass
+class Site:
+    app: FastAPI
+    town: Town
+    services: ApiServices
+    config: HttpConfig
+    transport: httpx2.ASGITransport
+    stack: AsyncExitStack
+
+    async def visitor(self) -> Client:
+        http = httpx2.AsyncClient(transport=self.transport, base_url="http://bot.test")
+        return Client(await self.stack.enter_async_context(http))
+
+    async def person(self, name: str = "ana") -> Client:
+        """Signed up and in."""
+        client = await self.visitor()
+        client.email = f"{name}@example.org"
+        answer = await client.send("POST", "/auth/signup", {"email": client.email, "password": PASSWORD})
+        assert answer.status_code == 201, answer.text
+        client.take(answer.json())
+        return client
+
+
+@dataclass
+class Builder:
+    """Builds sites; tests that need another configuration call it themselves."""
+
+    stack: AsyncExitStack
+    embedder: OnnxEmbedder
+    make: Callable[[ManualClock], Store]
+
+    async def __call__(
+        self,
+        *,
+        model: ScriptedModel | None = None,
+        policy: EnginePolicy | None = None,
+        platforms: tuple[PlatformAdapter, ...] = (),
+        **changes: object,
+    ) -> Site:
+        clock = ManualClock(NOON)
+        store = self.make(clock)
+        await store.open()
+        self.stack.push_async_callback(store.close)
+        town = await self.stack.enter_async_context(
+            world(store=store, clock=clock, embedder=self.embedder, model=model, policy=policy)
+        )
+        services = town.services
+        own = OwnData(store, town.memory, services.sealer, town.ephemeral, clock, services.linking)
+        api = ApiServices(
+            town.engine, store, town.memory, services.sealer, services.registry, clock, services.quotas, own, platforms
+        )
+        settings: dict[str, object] = {
+            "jwt": JwtConfig("s" * 64),
+            "rate_limits": GENEROUS,
+            "password_memory": 64,
+            **changes,
+        }
+        config = HttpConfig(**settings)  # type: ignore[arg-type]  # fields of HttpConfig
+        app = create_app(api, config)
+        return Site(app, town, api, config, httpx2.ASGITransport(app), self.stack)
+
+
+@pytest.fixture(scope="session")
+def shared_embedder() -> OnnxEmbedder:
+    return OnnxEmbedder()
+
+
+@pytest.fixture(params=STORES)
+async def build_site(
+    request: pytest.FixtureRequest, tmp_path: Path, template: Path, shared_embedder: OnnxEmbedder
+) -> AsyncIterator[Builder]:
+    async with AsyncExitStack() as stack:
+        yield Builder(stack, shared_embedder, lambda clock: STORES[request.param](tmp_path, template, clock))
+
+
+@pytest.fixture
+async def site(build_site: Builder) -> Site:
+    return await build_site()
