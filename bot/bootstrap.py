@@ -158,14 +158,14 @@ def _assemble(
         policy=policy,
         owner=owner,
         linking=AccountLinking(store, sealer, clock, tell),
-        erase_files=partial(_erase_files, settings),
+        erase_files=partial(erase_files, settings),
     )
     access = AccessControl(make_access(settings), store, clock, services.delivery.say)
     engine = ConversationEngine(services, queue, access, adapters, direct)
     return App(settings, clock, store, sealer, ephemeral, memory, model, registry, queue, engine, vault, platforms)
 
 
-async def _erase_files(settings: Settings, accounts: Sequence[ChannelIdentity]) -> int:
+async def erase_files(settings: Settings, accounts: Sequence[ChannelIdentity]) -> int:
     """Whoever talks in this machine's terminal has exports and typed lines in the home folder."""
     from adapters.platforms.console.translate import PERSON, PLACE
 
@@ -199,6 +199,7 @@ def make_policy(settings: Settings) -> EnginePolicy:
         instance_daily_messages=settings.quotas.instance_messages,
         instance_daily_tokens=settings.quotas.instance_tokens,
         undo_line=settings.privacy.undo_line,
+        takes_images=settings.openai.images,
     )
 
 

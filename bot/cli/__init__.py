@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.cli import access, chat, database, doctor, memory, profile, run, setup, version
+from bot.cli import access, api_key, chat, database, doctor, memory, profile, run, setup, version, web
 from bot.cli.common import report
 from core.errors import MemoryChatError
 
@@ -22,10 +22,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (chat.chat, run.run, setup.setup, doctor.doctor, version.version):
+for command in (chat.chat, run.run, web.web, setup.setup, doctor.doctor, version.version):
     app.command()(command)
 
-_GROUPS = {"access": access.group, "memory": memory.group, "profile": profile.group, "db": database.group}
+_GROUPS = {
+    "access": access.group,
+    "api-key": api_key.group,
+    "memory": memory.group,
+    "profile": profile.group,
+    "db": database.group,
+}
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)
 
