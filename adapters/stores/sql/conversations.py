@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -21,6 +21,14 @@ from core.types import (
     UserId,
     UserKind,
     new_id,
+)
+
+_BY_ID = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
+_AT = select(conversations).where(
+    *(conversations.c[name] == bindparam(name) for name in ("platform", "workspace_id", "chat_id", "thread_id"))
+)
+_MEMBER = select(members).where(
+    members.c.conversation_id == bindparam("conversation_id"), members.c.user_id == bindparam("user_id")
 )
 
 
@@ -84,7 +92,7 @@ class SqlConversations(Group):
 
 
 def find_conversation(connection: Connection, conversation_id: ConversationId) -> Conversation:
-    row = connection.execute(select(conversations).where(conversations.c.id == conversation_id)).first()
+    row = connection.execute(_BY_ID, {"conversation_id": conversation_id}).first()
     if row is None:
         raise NotFound
     return rows.conversation_of(row)
@@ -127,13 +135,12 @@ def and_place(place: Place) -> tuple[ColumnElement[bool], ...]:
 
 
 def conversation_at(connection: Connection, place: Place) -> Conversation | None:
-    row = connection.execute(select(conversations).where(*and_place(place))).first()
+    row = connection.execute(_AT, rows.place_values(place)).first()
     return rows.conversation_of(row) if row else None
 
 
 def _member(connection: Connection, conversation_id: ConversationId, user_id: UserId) -> Member | None:
-    key = (members.c.conversation_id == conversation_id, members.c.user_id == user_id)
-    row = connection.execute(select(members).where(*key)).first()
+    row = connection.execute(_MEMBER, {"conversation_id": conversation_id, "user_id": user_id}).first()
     return rows.member_of(row) if row else None
 
 

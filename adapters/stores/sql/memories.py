@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, bindparam, case, cast, delete, func, or_, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -42,6 +42,19 @@ _MOVE_ON = _first.on_conflict_do_update(
         ),
     },
 ).returning(namespaces.c.generation)
+
+_GENERATIONS = select(namespaces.c.generation, namespaces.c.erase_generation, namespaces.c.removed_generation).where(
+    namespaces.c.profile_id == bindparam("profile_id"), namespaces.c.user_id == bindparam("user_id")
+)
+_SINCE = (
+    select(_table)
+    .where(
+        _table.c.profile_id == bindparam("profile_id"),
+        _table.c.user_id == bindparam("user_id"),
+        _table.c.generation > bindparam("since"),
+    )
+    .order_by(_table.c.ordinal)
+)
 
 
 class SqlMemories(Group):
@@ -95,10 +108,8 @@ class SqlMemories(Group):
     def get_memory_changes(self, connection: Connection, namespace: MemoryNamespace, since: int) -> MemoryChanges:
         current, erased, removed = _generations(connection, namespace)
         complete = rules.needs_all(since, current, removed)
-        wanted = select(_table).where(*_in(namespace)).order_by(_table.c.ordinal)
-        if not complete:
-            wanted = wanted.where(_table.c.generation > since)
-        records = tuple(rows.memory_of(row) for row in connection.execute(wanted))
+        key = {"profile_id": namespace.profile_id, "user_id": namespace.user_id, "since": -1 if complete else since}
+        records = tuple(rows.memory_of(row) for row in connection.execute(_SINCE, key))
         return MemoryChanges(NamespaceState(current, erased), records, complete)
 
     @writes
@@ -200,7 +211,6 @@ def _find(connection: Connection, user_id: UserId, memory_id: MemoryId) -> Memor
 
 def _generations(connection: Connection, namespace: MemoryNamespace) -> tuple[int, int, int]:
     """Current, erased, removed; zeros for a namespace that nothing was ever written to."""
-    columns = (namespaces.c.generation, namespaces.c.erase_generation, namespaces.c.removed_generation)
-    key = (namespaces.c.profile_id == namespace.profile_id, namespaces.c.user_id == namespace.user_id)
-    row = connection.execute(select(*columns).where(*key)).first()
+    key = {"profile_id": namespace.profile_id, "user_id": namespace.user_id}
+    row = connection.execute(_GENERATIONS, key).first()
     return (row[0], row[1], row[2]) if row else (0, 0, 0)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, delete, func, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -27,6 +27,29 @@ from core.types import (
     ProfileId,
     ProfileShare,
     UserId,
+)
+
+_count = (
+    select(func.count())
+    .where(
+        mem0_memories.c.profile_id == memory_profiles.c.id,
+        mem0_memories.c.state != MemoryState.SUPERSEDED,
+    )
+    .scalar_subquery()
+)
+_OF_USER: Select[tuple[object, ...]] = select(*memory_profiles.c, _count.label("memory_count")).where(
+    memory_profiles.c.user_id == bindparam("user_id")
+)
+_ALL = _OF_USER.order_by(memory_profiles.c.ordinal)
+_ONE = _OF_USER.where(memory_profiles.c.id == bindparam("profile_id"))
+_DEFAULT = _OF_USER.where(memory_profiles.c.is_default.is_(True))
+_OWNED = select(1).where(
+    memory_profiles.c.id == bindparam("profile_id"), memory_profiles.c.user_id == bindparam("user_id")
+)
+_SHARES = (
+    select(profile_shares)
+    .where(profile_shares.c.conversation_id == bindparam("conversation_id"))
+    .order_by(profile_shares.c.ordinal)
 )
 
 
@@ -145,49 +168,34 @@ class SqlProfiles(Group):
         return [rows.share_of(row) for row in connection.execute(wanted.order_by(profile_shares.c.ordinal))]
 
 
-def _select() -> Select[tuple[object, ...]]:
-    count = (
-        select(func.count())
-        .where(
-            mem0_memories.c.profile_id == memory_profiles.c.id,
-            mem0_memories.c.state != MemoryState.SUPERSEDED,
-        )
-        .scalar_subquery()
-    )
-    return select(*memory_profiles.c, count.label("memory_count"))
-
-
 def profiles_of(connection: Connection, user_id: UserId) -> list[MemoryProfile]:
     """Oldest first."""
-    mine = _select().where(memory_profiles.c.user_id == user_id).order_by(memory_profiles.c.ordinal)
-    return [rows.profile_of(row) for row in connection.execute(mine)]
+    return [rows.profile_of(row) for row in connection.execute(_ALL, {"user_id": user_id})]
 
 
 def find_profile(connection: Connection, user_id: UserId, profile_id: ProfileId) -> MemoryProfile:
-    mine = (memory_profiles.c.id == profile_id, memory_profiles.c.user_id == user_id)
-    row = connection.execute(_select().where(*mine)).first()
+    row = connection.execute(_ONE, {"user_id": user_id, "profile_id": profile_id}).first()
     if row is None:
         raise NotFound
     return rows.profile_of(row)
 
 
 def default_profile(connection: Connection, user_id: UserId) -> MemoryProfile:
-    mine = (memory_profiles.c.user_id == user_id, memory_profiles.c.is_default.is_(True))
-    row = connection.execute(_select().where(*mine)).first()
+    row = connection.execute(_DEFAULT, {"user_id": user_id}).first()
     if row is None:
         raise NotFound
     return rows.profile_of(row)
 
 
 def shares_in(connection: Connection, conversation_id: ConversationId) -> list[ProfileShare]:
-    wanted = select(profile_shares).where(profile_shares.c.conversation_id == conversation_id)
-    return [rows.share_of(row) for row in connection.execute(wanted.order_by(profile_shares.c.ordinal))]
+    found = connection.execute(_SHARES, {"conversation_id": conversation_id})
+    return [rows.share_of(row) for row in found]
 
 
 def owns(connection: Connection, namespace: MemoryNamespace) -> bool:
     """Whether the namespace's profile is there and its user's."""
-    mine = (memory_profiles.c.id == namespace.profile_id, memory_profiles.c.user_id == namespace.user_id)
-    return connection.execute(select(1).where(*mine)).first() is not None
+    key = {"profile_id": namespace.profile_id, "user_id": namespace.user_id}
+    return connection.execute(_OWNED, key).first() is not None
 
 
 def check_name(connection: Connection, profile: MemoryProfile) -> None:

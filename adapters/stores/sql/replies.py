@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -14,19 +14,26 @@ from core.messages import OutboxRow
 from core.types import OutboxId, OutboxState, TurnId
 
 _OPEN = insert(outbox).on_conflict_do_nothing(index_elements=["turn_id"])
+_HAS_TURN = select(1).where(inbox.c.id == bindparam("turn_id"))
+_OF_TURN = select(outbox).where(outbox.c.turn_id == bindparam("turn_id"))
+_MARK = (
+    update(outbox).where(outbox.c.id == bindparam("outbox_id")).values(attempts=outbox.c.attempts + bindparam("tries"))
+)
 
 
 class SqlReplies(Group):
     @writes
     def open_outbox(self, connection: Connection, row: OutboxRow) -> OutboxRow:
-        if connection.execute(select(1).where(inbox.c.id == row.turn_id)).first() is None:
+        turn = {"turn_id": row.turn_id}
+        if connection.execute(_HAS_TURN, turn).first() is None:
             raise NotFound
-        connection.execute(_OPEN, rows.reply_values(row))
-        return rows.reply_of(connection.execute(select(outbox).where(outbox.c.turn_id == row.turn_id)).one())
+        if connection.execute(_OPEN, rows.reply_values(row)).rowcount:
+            return row
+        return rows.reply_of(connection.execute(_OF_TURN, turn).one())
 
     @reads
     def get_outbox(self, connection: Connection, turn_id: TurnId) -> OutboxRow | None:
-        row = connection.execute(select(outbox).where(outbox.c.turn_id == turn_id)).first()
+        row = connection.execute(_OF_TURN, {"turn_id": turn_id}).first()
         return rows.reply_of(row) if row else None
 
     @writes
@@ -40,8 +47,9 @@ class SqlReplies(Group):
         next_attempt_at: datetime | None = None,
     ) -> None:
         values: rows.Values = {
+            "outbox_id": outbox_id,
             "state": state,
-            "attempts": outbox.c.attempts + int(state is OutboxState.SENDING),
+            "tries": int(state is OutboxState.SENDING),
             "updated_at": self._clock.now(),
         }
         if message_ids is not None:
@@ -50,8 +58,7 @@ class SqlReplies(Group):
             values["next_attempt_at"] = next_attempt_at
         if state is OutboxState.SENT:
             values |= rows.sealed_values("content", None)
-        written = connection.execute(update(outbox).where(outbox.c.id == outbox_id).values(values))
-        if not written.rowcount:
+        if not connection.execute(_MARK, values).rowcount:
             raise NotFound
 
     @writes

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from adapters.stores import rules
@@ -30,6 +30,37 @@ from core.types import (
     UserId,
     new_id,
 )
+
+_MINE = select(chat_sessions).where(
+    chat_sessions.c.id == bindparam("session_id"), chat_sessions.c.user_id == bindparam("user_id")
+)
+_ACTIVE = (
+    select(chat_sessions)
+    .where(
+        chat_sessions.c.conversation_id == bindparam("conversation_id"),
+        chat_sessions.c.user_id == bindparam("user_id"),
+        chat_sessions.c.closed_at.is_(None),
+    )
+    .order_by(chat_sessions.c.created_at.desc(), chat_sessions.c.ordinal.desc())
+    .limit(1)
+)
+_NEWEST = (
+    select(chat_messages)
+    .where(chat_messages.c.session_id == bindparam("session_id"))
+    .order_by(chat_messages.c.seq.desc())
+    .limit(bindparam("count"))
+)
+_LONGER = (
+    update(chat_sessions)
+    .where(chat_sessions.c.id == bindparam("session"))
+    .values(
+        last_seq=chat_sessions.c.last_seq + bindparam("stored"),
+        message_count=chat_sessions.c.message_count + bindparam("counted"),
+        updated_at=bindparam("at"),
+    )
+    .returning(chat_sessions.c.last_seq)
+)
+_APPEND = chat_messages.insert()
 
 
 class SqlSessions(Group):
@@ -180,27 +211,18 @@ class SqlSessions(Group):
 
 
 def active_session(connection: Connection, conversation_id: ConversationId, user_id: UserId) -> ChatSession | None:
-    table = chat_sessions
-    open_ones = (
-        table.c.conversation_id == conversation_id,
-        table.c.user_id == user_id,
-        table.c.closed_at.is_(None),
-    )
-    newest = select(table).where(*open_ones).order_by(table.c.created_at.desc(), table.c.ordinal.desc()).limit(1)
-    row = connection.execute(newest).first()
+    row = connection.execute(_ACTIVE, {"conversation_id": conversation_id, "user_id": user_id}).first()
     return rows.session_of(row) if row else None
 
 
 def newest_messages(connection: Connection, session_id: SessionId, limit: int) -> list[ChatMessage]:
     """Oldest first."""
-    wanted = select(chat_messages).where(chat_messages.c.session_id == session_id)
-    newest = wanted.order_by(chat_messages.c.seq.desc()).limit(max(0, limit))
-    return [rows.message_of(row) for row in connection.execute(newest)][::-1]
+    newest = connection.execute(_NEWEST, {"session_id": session_id, "count": max(0, limit)})
+    return [rows.message_of(row) for row in newest][::-1]
 
 
 def find_session(connection: Connection, user_id: UserId, session_id: SessionId) -> ChatSession:
-    mine = (chat_sessions.c.id == session_id, chat_sessions.c.user_id == user_id)
-    row = connection.execute(select(chat_sessions).where(*mine)).first()
+    row = connection.execute(_MINE, {"session_id": session_id, "user_id": user_id}).first()
     if row is None:
         raise NotFound
     return rows.session_of(row)
@@ -225,23 +247,14 @@ def append_messages(
     connection: Connection, session_id: SessionId, messages: Sequence[ChatMessage], at: datetime, uncounted: int = 0
 ) -> list[ChatMessage]:
     """At the end of a session; `uncounted` messages are counted and not stored. Raises NotFound."""
-    table = chat_sessions
-    moved = connection.execute(
-        update(table)
-        .where(table.c.id == session_id)
-        .values(
-            last_seq=table.c.last_seq + len(messages),
-            message_count=table.c.message_count + len(messages) + uncounted,
-            updated_at=at,
-        )
-        .returning(table.c.last_seq)
-    ).first()
+    longer = {"session": session_id, "stored": len(messages), "counted": len(messages) + uncounted, "at": at}
+    moved = connection.execute(_LONGER, longer).first()
     if moved is None:
         raise NotFound
     first = moved.last_seq - len(messages) + 1
     stored = [replace(message, seq=first + index) for index, message in enumerate(messages)]
     if stored:
-        connection.execute(chat_messages.insert(), [rows.message_values(message) for message in stored])
+        connection.execute(_APPEND, [rows.message_values(message) for message in stored])
     return stored
 
 

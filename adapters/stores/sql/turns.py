@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -22,6 +22,28 @@ from core.sealing import Sealed
 from core.types import ConversationId, Lane, MemoryRecord, PrivacyMode, TurnId, TurnState, UserId
 
 _TAKE_KEY = insert(event_keys).on_conflict_do_nothing()
+_NEXT_SEQ = (
+    update(conversations)
+    .where(conversations.c.id == bindparam("conversation_id"))
+    .values(last_seq=conversations.c.last_seq + 1)
+    .returning(conversations.c.last_seq)
+)
+_ADD_TURN = inbox.insert()
+_ADD_REPLY = outbox.insert()
+_LOCK = select(1).where(conversations.c.id == bindparam("conversation_id")).with_for_update()
+_IS_OPEN = inbox.c.state.in_(sorted(rules.OPEN_STATES))
+_WAITING = (
+    select(inbox)
+    .where(inbox.c.conversation_id == bindparam("conversation_id"), inbox.c.lane == bindparam("lane"), _IS_OPEN)
+    .order_by(inbox.c.seq)
+)
+_REWRITE = update(inbox).where(inbox.c.id == bindparam("row_id"))
+_END = update(inbox).where(
+    or_(inbox.c.id == bindparam("turn_id"), inbox.c.merged_into == bindparam("turn_id")),
+    inbox.c.lease_owner == bindparam("owner"),
+    inbox.c.state == TurnState.RUNNING,
+)
+_CHANGE_REPLY = update(outbox).where(outbox.c.id == bindparam("outbox_id"))
 
 
 class SqlTurns(Group):
@@ -60,9 +82,9 @@ class SqlTurns(Group):
         now: datetime,
     ) -> tuple[InboxRow, ...]:
         # One claim at a time per conversation; SQLite leaves the clause out, its transactions are exclusive anyway.
-        connection.execute(select(1).where(conversations.c.id == conversation_id).with_for_update())
-        waiting = (inbox.c.conversation_id == conversation_id, inbox.c.lane == lane, _is_open())
-        found = [rows.turn_of(row) for row in connection.execute(select(inbox).where(*waiting).order_by(inbox.c.seq))]
+        connection.execute(_LOCK, {"conversation_id": conversation_id})
+        waiting = connection.execute(_WAITING, {"conversation_id": conversation_id, "lane": lane})
+        found = [rows.turn_of(row) for row in waiting]
         claimed = rules.as_claimed(rules.next_turn(found, owner, now), owner, lease_until)
         _rewrite(connection, claimed)
         return claimed
@@ -84,7 +106,7 @@ class SqlTurns(Group):
         blocked = {(row.conversation_id, row.lane) for row in connection.execute(held)}
         lanes = (
             select(inbox.c.conversation_id, inbox.c.lane)
-            .where(_is_open())
+            .where(_IS_OPEN)
             .group_by(inbox.c.conversation_id, inbox.c.lane)
             .order_by(func.min(inbox.c.accepted_at), func.min(inbox.c.ordinal))
         )
@@ -103,7 +125,7 @@ class SqlTurns(Group):
 
     @reads
     def is_busy(self, connection: Connection, conversation_id: ConversationId) -> bool:
-        waiting = (inbox.c.conversation_id == conversation_id, inbox.c.lane == Lane.MAIN, _is_open())
+        waiting = (inbox.c.conversation_id == conversation_id, inbox.c.lane == Lane.MAIN, _IS_OPEN)
         return connection.execute(select(1).where(*waiting).limit(1)).first() is not None
 
     @reads
@@ -171,8 +193,7 @@ class SqlTurns(Group):
         if batch.outbox_id:
             content = rows.sealed_values("content", batch.content) if batch.content else {}
             reply = {**content, "next_attempt_at": batch.deliver_by, "updated_at": batch.at}
-            written = connection.execute(update(outbox).where(outbox.c.id == batch.outbox_id).values(reply))
-            if not written.rowcount:
+            if not connection.execute(_CHANGE_REPLY, {"outbox_id": batch.outbox_id, **reply}).rowcount:
                 raise NotFound
         if batch.usage_of:
             count_usage(connection, batch.usage_of, rules.utc(batch.at).date(), batch.usage)
@@ -185,18 +206,13 @@ def _is_new(connection: Connection, row: InboxRow) -> bool:
 
 def _enqueue(connection: Connection, row: InboxRow, reply: OutboxRow | None, moves: rows.Values) -> InboxRow:
     """Insert at the end of the conversation, whose other columns `moves` changes. Raises NotFound."""
-    moved = connection.execute(
-        update(conversations)
-        .where(conversations.c.id == row.stamp.conversation_id)
-        .values(last_seq=conversations.c.last_seq + 1, **moves)
-        .returning(conversations.c.last_seq)
-    ).first()
+    moved = connection.execute(_NEXT_SEQ, {"conversation_id": row.stamp.conversation_id, **moves}).first()
     if moved is None:
         raise NotFound
     stored = replace(row, seq=moved.last_seq)
-    connection.execute(inbox.insert(), rows.turn_values(stored))
+    connection.execute(_ADD_TURN, rows.turn_values(stored))
     if reply:
-        connection.execute(outbox.insert(), rows.reply_values(reply))
+        connection.execute(_ADD_REPLY, rows.reply_values(reply))
     return stored
 
 
@@ -206,10 +222,6 @@ def _set_floor(connection: Connection, conversation_id: ConversationId, floor: P
     parent = connection.execute(select(conversations.c.parent_id).where(where)).scalar()
     room = conversations.c.id == (parent or conversation_id)
     connection.execute(update(conversations).where(room).values(mode_floor=floor))
-
-
-def _is_open() -> ColumnElement[bool]:
-    return inbox.c.state.in_(sorted(rules.OPEN_STATES))
 
 
 def _of_turn(turn_id: TurnId) -> ColumnElement[bool]:
@@ -231,9 +243,8 @@ def _held(connection: Connection, turn_id: TurnId, owner: str) -> list[InboxRow]
 
 def _end(connection: Connection, turn_id: TurnId, owner: str, state: TurnState, note: str) -> None:
     """All rows of the turn. Raises StaleMember when another owner has it."""
-    held = (_of_turn(turn_id), inbox.c.lease_owner == owner, inbox.c.state == TurnState.RUNNING)
     ended = {"state": state, "note": note, "lease_owner": "", "lease_until": None}
-    if not connection.execute(update(inbox).where(*held).values(ended)).rowcount:
+    if not connection.execute(_END, {"turn_id": turn_id, "owner": owner, **ended}).rowcount:
         raise StaleMember
 
 
@@ -241,6 +252,7 @@ def _rewrite(connection: Connection, turn: Sequence[InboxRow]) -> None:
     """Write what changes in the life of a row; its stamp and content stay as they are."""
     for row in turn:
         values = {
+            "row_id": row.id,
             "state": row.state,
             "merged_into": row.merged_into,
             "lease_owner": row.lease_owner,
@@ -248,7 +260,7 @@ def _rewrite(connection: Connection, turn: Sequence[InboxRow]) -> None:
             "attempts": row.attempts,
             "note": row.note,
         }
-        connection.execute(update(inbox).where(inbox.c.id == row.id).values(values))
+        connection.execute(_REWRITE, values)
 
 
 def _find(connection: Connection, user_id: UserId, turn_id: TurnId) -> InboxRow:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -17,6 +17,12 @@ _COUNTS = ("messages", "prompt_tokens", "completion_tokens")
 _added = insert(usage)
 _COUNT = _added.on_conflict_do_update(
     index_elements=["user_id", "day"], set_={name: usage.c[name] + _added.excluded[name] for name in _COUNTS}
+)
+_USER = select(users).where(users.c.id == bindparam("user_id"))
+_IDENTITY = select(channel_identities).where(
+    channel_identities.c.platform == bindparam("platform"),
+    channel_identities.c.workspace_id == bindparam("workspace_id"),
+    channel_identities.c.external_id == bindparam("external_id"),
 )
 
 
@@ -135,7 +141,7 @@ class SqlUsers(Group):
 
 
 def find_user(connection: Connection, user_id: UserId) -> User:
-    row = connection.execute(select(users).where(users.c.id == user_id)).first()
+    row = connection.execute(_USER, {"user_id": user_id}).first()
     if row is None:
         raise NotFound
     return rows.user_of(row)
@@ -163,7 +169,6 @@ def count_usage(connection: Connection, user_id: UserId, day: date, more: Usage)
 def identity_at(
     connection: Connection, platform: PlatformName, workspace_id: str, external_id: str
 ) -> ChannelIdentity | None:
-    table = channel_identities
-    key = (table.c.platform == platform, table.c.workspace_id == workspace_id, table.c.external_id == external_id)
-    row = connection.execute(select(table).where(*key)).first()
+    key = {"platform": platform, "workspace_id": workspace_id, "external_id": external_id}
+    row = connection.execute(_IDENTITY, key).first()
     return rows.identity_of(row) if row else None
