@@ -25,7 +25,7 @@ from core.direct import DIRECT, DirectAdapter
 from core.engine import ConversationEngine
 from core.linking import AccountLinking
 from core.policy import DEFAULT_PERSONA, EnginePolicy
-from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, TurnQueue
+from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber, TurnQueue
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
@@ -90,6 +90,9 @@ async def build(
         stack.push_async_callback(ephemeral.close)
         model = model or make_model(settings)
         stack.push_async_callback(model.close)
+        transcriber = make_transcriber(settings)
+        if transcriber is not None:
+            stack.push_async_callback(transcriber.close)
         memory = make_memory(settings, store, sealer, model, clock)
         stack.push_async_callback(memory.close)
         if answering:
@@ -98,7 +101,9 @@ async def build(
         registry = build_registry()
         if configured:
             platforms = [*platforms, *configured_platforms(settings, store, registry)]
-        app = _assemble(settings, clock, owner, store, sealer, ephemeral, memory, model, registry, platforms)
+        app = _assemble(
+            settings, clock, owner, store, sealer, ephemeral, memory, model, registry, platforms, transcriber
+        )
         for adapter in app.platforms:
             # Registered before the engine's end, so that running turns still reach their people.
             stack.push_async_callback(_stop, adapter)
@@ -127,6 +132,7 @@ def _assemble(
     model: LanguageModel,
     registry: Registry,
     platforms: Sequence[PlatformAdapter],
+    transcriber: Transcriber | None,
 ) -> App:
     policy = make_policy(settings)
     direct = DirectAdapter()
@@ -159,6 +165,7 @@ def _assemble(
         owner=owner,
         linking=AccountLinking(store, sealer, clock, tell),
         erase_files=partial(erase_files, settings),
+        transcriber=transcriber,
     )
     access = AccessControl(make_access(settings), store, clock, services.delivery.say)
     engine = ConversationEngine(services, queue, access, adapters, direct)
@@ -230,6 +237,21 @@ def make_model(settings: Settings) -> LanguageModel:
         retries=openai.retries,
         timeout=openai.timeout.total_seconds(),
         supports_images=openai.images,
+    )
+
+
+def make_transcriber(settings: Settings) -> Transcriber | None:
+    """None: voice notes are refused."""
+    openai = settings.openai
+    if not (openai.configured and openai.transcription_model):
+        return None
+    from adapters.llm.transcription import OpenAITranscriber
+
+    return OpenAITranscriber(
+        openai.api_key.get_secret_value() if openai.api_key else "",
+        openai.transcription_model,
+        base_url=openai.base_url or "",
+        timeout=openai.timeout.total_seconds(),
     )
 
 

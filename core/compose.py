@@ -77,7 +77,7 @@ class Composer:
             recall_missed=missed,
             private=not policy_of(turn.stamp.mode).persist,
             erase_generation=scene.erase_generation,
-            notice=_notice(turn, scene.session, history, note),
+            notice="\n\n".join(filter(None, (_notice(turn, scene.session, history, note), _aside(turn)))),
         )
 
     async def _before(self, turn: Turn) -> tuple[TalkScene, list[HistoryMessage] | None]:
@@ -137,7 +137,7 @@ class Composer:
         in_room = turn.address.kind is ConversationKind.SHARED
         earlier = (ModelMessage(Role(item.role), item.text, name=item.speaker if in_room else "") for item in kept)
         name = turn.content.sender_name if in_room else ""
-        return (*earlier, ModelMessage(Role.USER, turn.content.text, name=name))
+        return (*earlier, ModelMessage(Role.USER, turn.content.text, name=name, images=turn.media.images))
 
 
 def _notice(turn: Turn, session: ChatSession, history: list[HistoryMessage] | None, note: str) -> str:
@@ -146,6 +146,10 @@ def _notice(turn: Turn, session: ChatSession, history: list[HistoryMessage] | No
         return ""
     gone = history is None and session.message_count > 0
     return TALK_GONE if gone or note == TALK_EXPIRED else ""
+
+
+def _aside(turn: Turn) -> str:
+    return f"_{turn.media.notice}_" if turn.media.notice else ""
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -222,6 +222,14 @@ class InboxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """What a turn's files became, for this turn only: `images` are data URLs, `notice` says what was left aside."""
+
+    images: tuple[str, ...] = field(default=(), repr=False)
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One input, possibly several merged messages, opened for answering."""
 
@@ -232,6 +240,7 @@ class Turn:
     sent_at: datetime
     rows: tuple[TurnId, ...]
     attempts: int = 1
+    media: Media = Media()
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +374,7 @@ __all__ = [
     "InboundEvent",
     "InboundMessage",
     "InboxRow",
+    "Media",
     "MessageDeleted",
     "MessageEdited",
     "OutboundFile",

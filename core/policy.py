@@ -17,6 +17,7 @@ class EnginePolicy:
 
     `learning_default` False: a new member starts paused. `recall_deadline` counts once the memory is warm; until then a
     turn waits up to `warm_deadline` for it. `backlog_max_age`: older messages are skipped, not answered.
+    `takes_images`: whether the configured model sees images; the offline one never does.
     """
 
     persona: str = DEFAULT_PERSONA.format(name="MemoryChat")
@@ -43,3 +44,4 @@ class EnginePolicy:
     max_attempts: int = 5
     delivery_wait: float = 10.0
     undo_line: bool = False
+    takes_images: bool = True

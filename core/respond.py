@@ -16,6 +16,7 @@ from core.delivery import Delivery, LiveReply
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
 from core.forgetting import EraseFiles, no_files
 from core.linking import Linking
+from core.media import FILES_ONLY, MediaReader
 from core.messages import (
     InboxRow,
     OutboxRow,
@@ -33,6 +34,7 @@ from core.ports import (
     MemoryPort,
     ModelDelta,
     Store,
+    Transcriber,
 )
 from core.privacy import policy_of
 from core.quotas import Quotas
@@ -79,6 +81,7 @@ class Services:
     owner: str
     linking: Linking
     erase_files: EraseFiles = no_files
+    transcriber: Transcriber | None = None
 
 
 class Responder:
@@ -108,6 +111,11 @@ class Responder:
             services.delivery,
             services.clock,
             services.policy,
+        )
+        self._media = MediaReader(
+            services.delivery,
+            services.transcriber,
+            takes_images=services.policy.takes_images and not services.model.is_offline,
         )
         self._recorder = Recorder(
             services.store, services.vault, services.memory, services.clock, services.policy, services.owner
@@ -231,6 +239,7 @@ class Responder:
         live = self._s.delivery.open(outbox)
         draft = Draft()
         try:
+            turn = await self._media.read(turn)
             await self._compose(rows, turn, live, draft)
         except ModelError as error:
             self._broke_off(draft, error)
@@ -329,7 +338,7 @@ def _merged(rows: tuple[InboxRow, ...], contents: tuple[TurnContent, ...]) -> Tu
     head, last = rows[0], rows[-1]
     content = replace(
         contents[0],
-        text="\n".join(content.text for content in contents),
+        text="\n".join(content.text for content in contents) or FILES_ONLY,
         attachments=tuple(item for content in contents for item in content.attachments),
     )
     return Turn(

@@ -32,6 +32,7 @@ from core.ports.platform import (
 )
 from core.ports.queue import TurnHandler, TurnQueue
 from core.ports.store import Store
+from core.ports.transcriber import Transcriber
 
 __all__ = [
     "AccessGrant",
@@ -67,6 +68,7 @@ __all__ = [
     "SupportsStreaming",
     "SupportsThreadHistory",
     "SupportsTyping",
+    "Transcriber",
     "TurnHandler",
     "TurnQueue",
 ]

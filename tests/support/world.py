@@ -28,7 +28,7 @@ from core.engine import ConversationEngine
 from core.linking import AccountLinking
 from core.messages import Acceptance, InboundMessage, Reply, ReplyAddress, RoomRole, Sender
 from core.policy import EnginePolicy
-from core.ports import EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store
+from core.ports import EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
@@ -130,6 +130,7 @@ async def world(
     rules: Mapping[PlatformName, AccessRule] | None = None,
     clock: ManualClock | None = None,
     ephemeral: EphemeralStore | None = None,
+    transcriber: Transcriber | None = None,
     start: bool = True,
     owner: str = "here",
 ) -> AsyncIterator[Town]:
@@ -165,6 +166,7 @@ async def world(
         policy=policy,
         owner=owner,
         linking=AccountLinking(store, sealer, clock, tell),
+        transcriber=transcriber,
     )
     access = AccessControl(rules or {}, store, clock, services.delivery.say)
     engine = ConversationEngine(services, queue, access, adapters, direct)
