@@ -1,0 +1,113 @@
+"""kill -9 at random moments, redeliveries included: nothing lost, nothing answered twice without its label.
+
+`CHAOS_KILLS` and `CHAOS_MESSAGES` make the long form (`make chaos`); the seed is printed with a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "200"))
+CHATS = 10
+REDELIVERED = 0.3
+
+
+class Bot:
+    """The worker, the messages it acknowledged, and a way to kill it."""
+
+    def __init__(self, home: Path, replies: Path) -> None:
+        self.acked: set[str] = set()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.worker", str(home), str(replies)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.acked.add(line.split()[1])
+
+    def send(self, chat: str, name: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{chat} {name}\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._end()
+
+    def finish(self) -> int:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self._end()
+        return self.process.returncode
+
+    def _end(self) -> None:
+        self.process.wait()
+        self._listener.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+@pytest.mark.timeout(60 + 30 * KILLS)
+def test_killed_at_any_point_every_message_is_answered_once_or_labelled(tmp_path: Path) -> None:
+    seed = random.randrange(1_000_000)
+    chance = random.Random(seed)
+    home, replies = tmp_path / "home", tmp_path / "replies"
+    waiting = [(f"c{number % CHATS}", f"m{number}") for number in range(MESSAGES)]
+    acked: set[str] = set()
+    for kill in range(KILLS + 1):
+        bot = Bot(home, replies)
+        share = waiting if kill == KILLS else waiting[: len(waiting) // (KILLS + 1 - kill)]
+        for chat, name in share:
+            bot.send(chat, name)
+            if chance.random() < REDELIVERED:
+                bot.send(chat, name)
+        if kill < KILLS:
+            time.sleep(chance.uniform(0.05, 2.0))
+            bot.kill()
+        else:
+            assert bot.finish() == 0
+        acked |= bot.acked
+        # What was not acknowledged is sent again by its platform, in its old order.
+        waiting = [(chat, name) for chat, name in waiting if name not in acked]
+    assert waiting == []
+    _check(replies, seed)
+
+
+def _check(replies: Path, seed: int) -> None:
+    answers: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for line in replies.read_text().splitlines():
+        reply = json.loads(line)
+        if reply["kind"] == "answer":
+            answers[reply["chat"]] += [(name, reply["label"]) for name in reply["text"].split()]
+    for number in range(CHATS):
+        chat = f"c{number}"
+        expected = [f"m{n}" for n in range(number, MESSAGES, CHATS)]
+        firsts = list(dict.fromkeys(name for name, _ in answers[chat]))
+        assert sorted(firsts, key=expected.index) == expected, f"lost in {chat}, seed {seed}"
+        assert firsts == expected, f"order of {chat} lost, seed {seed}"
+        unlabelled = [name for name, label in answers[chat] if not label]
+        assert len(unlabelled) == len(set(unlabelled)), f"answered twice in {chat}, seed {seed}"
