@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from adapters.memory.embedder import Embedder
 from adapters.memory.mem0_gateway import Mem0Gateway
-from adapters.memory.namespaces import Namespaces, Opened, same_text
+from adapters.memory.namespaces import Namespaces
+from adapters.memory.opened import Opened, same_text
 from adapters.memory.records import Draft, RecordKeeper
 from adapters.memory.vector_store import Staged, Work
 from core.errors import MalformedAnswer

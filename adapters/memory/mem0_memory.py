@@ -11,7 +11,8 @@ from adapters.memory.consolidation import Consolidation
 from adapters.memory.embedder import Embedder
 from adapters.memory.index import QdrantIndex
 from adapters.memory.mem0_gateway import Mem0Gateway
-from adapters.memory.namespaces import Namespaces, same_text
+from adapters.memory.namespaces import Namespaces
+from adapters.memory.opened import same_text
 from adapters.memory.records import Draft, RecordKeeper
 from adapters.memory.terms import stem
 from adapters.memory.vector_store import Work, only, payload_of

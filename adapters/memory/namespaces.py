@@ -4,24 +4,21 @@ generation, dropped when idle."""
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from adapters.memory.index import QdrantIndex
-from adapters.memory.lexicon import Lexicon
-from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Candidate, Entry, merged, newer_first, rank
+from adapters.memory.opened import Opened, entry_of, find
+from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Entry, merged
 from adapters.memory.records import RecordKeeper
-from adapters.memory.terms import words
 from core.errors import KeyMissing
-from core.languages import detect_language
-from core.learning import is_personal, text_key
+from core.learning import is_personal
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
 from core.ports.store import MemoryChanges
-from core.types import Memory, MemoryId, MemoryNamespace, MemoryRecord, MemoryState, RecalledMemory
+from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, RecalledMemory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
 
     Vectors = NDArray[np.float32]
 
-NEAREST = 64
-BY_WORDS = 24
 IDLE_SECONDS = 1_800.0
 MAX_LOADED = 60_000
 MAX_NAMESPACES = 2_000
@@ -38,47 +33,6 @@ OPENED_AT_ONCE = 64
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Opened:
-    """One namespace in memory. Changed and read on the index's thread only."""
-
-    def __init__(self, namespace: MemoryNamespace) -> None:
-        self.namespace = namespace
-        self.generation = -1
-        self.erase_generation = 0
-        self.used_at = 0.0
-        self.dropped = False
-        self.entries: dict[MemoryId, Entry] = {}
-        self.keys: dict[str, MemoryId] = {}
-        self.lexicon = Lexicon()
-        self._told: list[tuple[float, MemoryId]] = []
-
-    def add(self, entry: Entry) -> None:
-        memory = entry.memory
-        self.entries[memory.id] = entry
-        self.keys.setdefault(text_key(memory.text), memory.id)
-        self.lexicon.add(memory.id, _words_of(memory), entry.language)
-        insort(self._told, (memory.said_at.timestamp(), memory.id))
-
-    def remove(self, memory_id: MemoryId) -> bool:
-        entry = self.entries.pop(memory_id, None)
-        if entry is None:
-            return False
-        memory = entry.memory
-        if self.keys.get(text_key(memory.text)) == memory_id:
-            del self.keys[text_key(memory.text)]
-        self.lexicon.remove(memory_id, _words_of(memory), entry.language)
-        self._told.remove((memory.said_at.timestamp(), memory_id))
-        return True
-
-    def rare_words(self, memory_id: MemoryId) -> frozenset[str]:
-        entry = self.entries[memory_id]
-        return self.lexicon.rare_terms(entry.memory.text, entry.language)
-
-    def told_before(self, entry: Entry) -> MemoryId | None:
-        place = bisect_left(self._told, (entry.memory.said_at.timestamp(), entry.memory.id))
-        return self._told[place - 1][1] if place else None
 
 
 class Namespaces:
@@ -133,7 +87,7 @@ class Namespaces:
     ) -> list[RecalledMemory]:
         """Best first over all namespaces."""
         lowest = (PERSONAL_FLOOR if is_personal(question) else GENERAL_FLOOR) if floor else NO_FLOOR
-        found = [await self._search_one(namespace, question, vector) for namespace in dict.fromkeys(namespaces)]
+        found = [await self._search_one(namespace, question, vector, limit) for namespace in dict.fromkeys(namespaces)]
         return merged(found, limit, lowest)
 
     async def settle(self, namespace: MemoryNamespace) -> None:
@@ -155,35 +109,17 @@ class Namespaces:
         self._opened.clear()
         self._thread.shutdown(wait=False)
 
-    async def _search_one(self, namespace: MemoryNamespace, question: str, vector: Vectors) -> list[RecalledMemory]:
+    async def _search_one(
+        self, namespace: MemoryNamespace, question: str, vector: Vectors, limit: int
+    ) -> list[RecalledMemory]:
         found: list[RecalledMemory] | None = None
         while found is None:
-            found = await self.run(self.rank_one, await self.fresh(namespace), question, vector)
+            found = await self.run(self.rank_one, await self.fresh(namespace), question, vector, limit)
         return found
 
-    def rank_one(self, opened: Opened, question: str, vector: Vectors) -> list[RecalledMemory] | None:
+    def rank_one(self, opened: Opened, question: str, vector: Vectors, limit: int = 10) -> list[RecalledMemory] | None:
         """On the index's thread: every candidate that meaning or words bring, ranked. None: dropped meanwhile."""
-        if opened.dropped:
-            return None
-        if not opened.entries:
-            return []
-        cosines = self._index.nearest(opened.namespace, vector, NEAREST)
-        covered = opened.lexicon.scores(question)
-        by_words = sorted(covered, key=lambda memory_id: -covered[memory_id])[:BY_WORDS]
-        missing = [memory_id for memory_id in by_words if memory_id not in cosines]
-        cosines |= self._index.cosines(opened.namespace, vector, missing)
-        found = [memory_id for memory_id in dict.fromkeys([*cosines, *by_words]) if memory_id in opened.entries]
-        candidates = {
-            memory_id: Candidate(
-                entry,
-                cosines.get(memory_id, 0.0),
-                covered.get(memory_id, 0.0),
-                opened.told_before(entry),
-            )
-            for memory_id in found
-            for entry in (opened.entries[memory_id],)
-        }
-        return newer_first(rank(words(question), candidates), opened.rare_words)
+        return None if opened.dropped else find(opened, self._index, question, vector, limit)
 
     async def _open(self, namespace: MemoryNamespace) -> Opened:
         opened = Opened(namespace)
@@ -215,7 +151,7 @@ class Namespaces:
                 vector = await self._keeper.vector(record)
             except KeyMissing:
                 continue  # an erasure under way: the row is about to go as well
-            entries.append(_entry(memory, record.generation))
+            entries.append(entry_of(memory, record.generation))
             if vector is not None:
                 vectors[record.id] = vector
         return entries, vectors
@@ -252,16 +188,6 @@ class Namespaces:
         self._index.unload(opened.namespace)
 
 
-def _words_of(memory: Memory) -> str:
-    """With the speaker: in a room "what does Ben like" asks for what Ben said."""
-    return f"{memory.author_name} {memory.text}"
-
-
-def _entry(memory: Memory, generation: int) -> Entry:
-    language = detect_language(memory.text) or memory.language or "en"
-    return Entry(memory, language, memory.text.rstrip().endswith(("?", "？")), generation)
-
-
 def _at(opened: Opened, changes: MemoryChanges) -> Opened:
     opened.generation = changes.state.generation
     opened.erase_generation = changes.state.erase_generation
@@ -281,9 +207,3 @@ def _matrix(vectors: dict[MemoryId, Vectors]) -> Vectors:
     import numpy as np
 
     return np.stack(list(vectors.values())) if vectors else np.zeros((0, 1), np.float32)
-
-
-def same_text(opened: Opened, text: str) -> Memory | None:
-    """The memory that says the same already."""
-    memory_id = opened.keys.get(text_key(text))
-    return opened.entries[memory_id].memory if memory_id is not None else None

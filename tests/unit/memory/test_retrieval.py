@@ -209,7 +209,7 @@ async def test_an_update_stands_before_what_it_updates_though_no_model_said_so(a
     await ana.add("Sold the Skoda, we have a Kia now")
     for number in range(10):
         await ana.add(f"Remark {number} about the weather")
-    found = await ana.recalled("What car do I drive?", floor=False)
+    found = await ana.recalled("What car do I have?", floor=False)
     assert texts_of(found)[:2] == ["Sold the Skoda, we have a Kia now", "I drive a 2014 Skoda Octavia"]
     assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
 
