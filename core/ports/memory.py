@@ -68,7 +68,7 @@ class MemoryPort(Protocol):
         ...
 
     async def warm(self) -> None:
-        """Load mem0, the embedder and whatever else the first call would have to wait for."""
+        """Load what the first search would have to wait for; what only writing needs may go on loading behind it."""
         ...
 
     def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
@@ -78,7 +78,9 @@ class MemoryPort(Protocol):
     async def prepare_memory(self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin) -> MemoryRecord | None:
         """A `recent` record, embedded and sealed, for the transaction that records a turn; nothing is stored.
 
-        None when the namespace holds the same text already. The embedding of a text just searched for is used again.
+        Of the text only its statements are kept (`core.learning.recent_memory`: no question, order, greeting or
+        secret). None when nothing is left or the namespace holds the same text already. The embedding of a text just
+        searched for is used again.
         """
         ...
 
