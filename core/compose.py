@@ -17,7 +17,16 @@ from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptCon
 from core.ports.store import TalkScene
 from core.privacy import policy_of
 from core.prompts import fit_memories, trim_history
-from core.types import Audience, ChatSession, ConversationKind, PrivacyMode, RecalledMemory, Role
+from core.types import (
+    Audience,
+    ChatMessage,
+    ChatSession,
+    ConversationKind,
+    MemoryNamespace,
+    PrivacyMode,
+    RecalledMemory,
+    Role,
+)
 from core.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -42,6 +51,8 @@ class Prompt:
     private: bool
     erase_generation: int
     notice: str = ""
+    seen: tuple[str, ...] = ()
+    seen_elsewhere: bool = False
 
 
 class Composer:
@@ -78,6 +89,8 @@ class Composer:
             private=not policy_of(turn.stamp.mode).persist,
             erase_generation=scene.erase_generation,
             notice="\n\n".join(filter(None, (_notice(turn, scene.session, history, note), _aside(turn)))),
+            seen=_seen(scene.messages),
+            seen_elsewhere=any(message.metadata.get("recalled_elsewhere") for message in scene.messages),
         )
 
     async def _before(self, turn: Turn) -> tuple[TalkScene, list[HistoryMessage] | None]:
@@ -88,19 +101,33 @@ class Composer:
     async def _recall(self, turn: Turn) -> tuple[list[RecalledMemory], bool]:
         """The memories for a turn, and whether they could not be had in time."""
         memory, policy = self._memory, self._policy
-        if not turn.stamp.recall:
-            return [], False
         try:
+            scopes = await self.still_open(turn)
+            if not scopes:
+                return [], False
             if not memory.is_ready:
                 async with asyncio.timeout(policy.warm_deadline):
                     await memory.warm()
             async with asyncio.timeout(policy.recall_deadline):
-                found = await memory.search_memories(turn.stamp.recall, turn.content.text, limit=policy.recall_limit)
+                found = await memory.search_memories(scopes, turn.content.text, limit=policy.recall_limit)
             return found, False
         except (TimeoutError, MemoryChatError) as error:
             self.recall_misses += 1
             log.warning("answered without memory: %s", type(error).__name__)
             return [], True
+
+    async def still_open(self, turn: Turn) -> tuple[MemoryNamespace, ...]:
+        """The namespaces that this turn may recall, without those whose share was taken back since it was accepted."""
+        stamp = turn.stamp
+        lent = {namespace for namespace in stamp.recall if namespace.user_id not in (stamp.owner_id, stamp.author_id)}
+        if stamp.audience is Audience.ROOM and turn.address.kind is ConversationKind.SHARED:
+            lent = {namespace for namespace in stamp.recall if namespace.user_id != stamp.owner_id}
+        if not lent:
+            return stamp.recall
+        room = await self._store.get_conversation(stamp.conversation_id)
+        shares = await self._store.get_shares(room.parent_id or room.id)
+        shared = {share.namespace for share in shares}
+        return tuple(namespace for namespace in stamp.recall if namespace not in lent or namespace in shared)
 
     async def _context(self, turn: Turn, scene: TalkScene, memories: tuple[RecalledMemory, ...]) -> PromptContext:
         stamp, session = turn.stamp, scene.session
@@ -138,6 +165,16 @@ class Composer:
         earlier = (ModelMessage(Role(item.role), item.text, name=item.speaker if in_room else "") for item in kept)
         name = turn.content.sender_name if in_room else ""
         return (*earlier, ModelMessage(Role.USER, turn.content.text, name=name, images=turn.media.images))
+
+
+def _seen(messages: Sequence[ChatMessage]) -> tuple[str, ...]:
+    """What went into earlier replies, directly or through still earlier ones: whoever forgets it, forgets them."""
+    seen: dict[str, None] = {}
+    for message in messages:
+        for key in ("memories_used", "memories_seen"):
+            ids = message.metadata.get(key)
+            seen |= dict.fromkeys(str(item) for item in ids) if isinstance(ids, list | tuple) else {}
+    return tuple(seen)
 
 
 def _notice(turn: Turn, session: ChatSession, history: list[HistoryMessage] | None, note: str) -> str:

@@ -14,6 +14,7 @@ from core.ports import Clock, EphemeralStore, MemoryPort, Store
 from core.sealing import Sealer, namespace_scope, session_scope
 from core.types import (
     ChannelIdentity,
+    ChatSession,
     ErasureReceipt,
     Memory,
     MemoryId,
@@ -99,6 +100,7 @@ class Forgetting:
         found = await self._store.find_memories_by_turn(user_id, turn_id)
         removal = await self.memories([(record.namespace, record.id) for record in found])
         removal.count(await self._store.forget_turns(user_id, [turn_id]))
+        await self.settle()
         left = await self._store.find_memories_by_turn(user_id, turn_id)
         removal.verified = removal.verified and not left
         return removal
@@ -106,8 +108,10 @@ class Forgetting:
     async def profile(self, namespace: MemoryNamespace, running: SessionId | None = None) -> Removal:
         """All memories of a profile and all talk under it. The keys go with them, so that no backup opens it; the talk
         that is `running`, in which the command is answered, is emptied and keeps its key."""
+        ids = [record.id for record in (await self._store.get_memory_changes(namespace, -1)).records]
         gone = await self._memory.delete_all_memories(namespace)
         removal = Removal({"memories": gone, "messages": 0, "sessions": 0})
+        removal.count(await self._store.forget_turns(namespace.user_id, [], ids))
 
         sessions = pages(
             lambda limit, offset: self._store.get_user_sessions(
@@ -115,7 +119,7 @@ class Forgetting:
             )
         )
         found = [session async for session in sessions]
-        emptied = [item.id for item in found if item.id == running or await self._is_busy(item.id, namespace.user_id)]
+        emptied = [item.id for item in found if item.id == running or await self._is_busy(item)]
         for session_id in emptied:
             removal.count({"messages": await self._store.delete_session_messages(namespace.user_id, session_id)})
         closed = [item.id for item in found if item.id not in emptied]
@@ -127,6 +131,17 @@ class Forgetting:
         left = await self._memory.get_memories(namespace, limit=1, include_superseded=True)
         removal.verified = not left
         return removal
+
+    async def words_in_room(self, space_id: UserId, author_id: UserId) -> Mapping[str, int]:
+        """What a member wrote in a room, learned from or not."""
+        sessions = pages(lambda limit, offset: self._store.get_user_sessions(space_id, limit, offset))
+        here = {session.id async for session in sessions}
+        authored = pages(lambda limit, offset: self._store.get_authored_messages(author_id, limit, offset))
+        found = [message async for message in authored if message.session_id in here]
+        turns = list(dict.fromkeys(message.turn_id for message in found if message.turn_id is not None))
+        removed = await self._store.forget_turns(author_id, turns)
+        await self.settle()
+        return removed
 
     async def person(self, user_id: UserId, at: datetime, erase_files: EraseFiles) -> ErasureReceipt:
         """Keys and indexes first, rows last: broken off in the middle, what is left is unreadable, and erasing goes
@@ -180,9 +195,11 @@ class Forgetting:
         with suppress(StoreUnavailable):
             await self._store.compact()
 
-    async def _is_busy(self, session_id: SessionId, user_id: UserId) -> bool:
-        session = await self._store.get_chat_session(user_id, session_id)
-        return session.conversation_id is not None and await self._store.is_busy(session.conversation_id)
+    async def _is_busy(self, session: ChatSession) -> bool:
+        """Whether something is being answered in it, whose record must find its session."""
+        if session.closed_at is not None or session.conversation_id is None:
+            return False
+        return await self._store.is_busy(session.conversation_id)
 
     async def _is_found(self, memory: Memory) -> bool:
         """By its id, and by a search for its own words."""

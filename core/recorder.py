@@ -44,6 +44,8 @@ class Draft:
     memories: tuple[RecalledMemory, ...] = ()
     recall_missed: bool = False
     notice: str = ""
+    seen: tuple[str, ...] = ()
+    seen_elsewhere: bool = False
     erase_generation: int | None = None
 
 
@@ -75,10 +77,13 @@ class Recorder:
             return
         messages = [await self._message(turn, said, {})]
         if keeps_reply:
+            own = MemoryNamespace(stamp.owner_id, stamp.profile_id)
             metadata: Metadata = {
                 "memories_used": [str(item.memory.id) for item in draft.memories],
                 "recall_missed": draft.recall_missed,
-                "recalled_elsewhere": any(item.memory.namespace != stamp.learn for item in draft.memories),
+                "memories_seen": draft.seen,
+                "recalled_elsewhere": draft.seen_elsewhere
+                or any(item.memory.namespace not in (stamp.learn, own) for item in draft.memories),
                 "interrupted": draft.state is not TurnState.ANSWERED,
             }
             messages.append(await self._message(turn, answered, metadata))

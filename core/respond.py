@@ -54,6 +54,10 @@ log = logging.getLogger(__name__)
 
 HORIZON = datetime.max.replace(tzinfo=UTC)
 STOPPED = "Stopped."
+SHARE_GONE = (
+    "While I answered, somebody took back a profile that they had shared with this room, and my answer had used it. "
+    "Please ask again."
+)
 LOST_TALK = (
     "I was restarted meanwhile, and an incognito talk is kept nowhere: your last message and our talk are gone. "
     "You are still incognito; please write it again."
@@ -258,7 +262,17 @@ class Responder:
             await live.close()
             raise
         self.stopped.discard(turn.id)
+        await self._recheck_shares(turn, draft)
         await self._conclude(rows, outbox, turn, live, draft)
+
+    async def _recheck_shares(self, turn: Turn, draft: Draft) -> None:
+        """What was lent to the room must still be lent when the reply goes out (design §5)."""
+        if not draft.memories:
+            return
+        still_open = await self.composer.still_open(turn)
+        if any(item.memory.namespace not in still_open for item in draft.memories):
+            draft.text, draft.kind, draft.state = SHARE_GONE, ReplyKind.NOTICE, TurnState.FAILED
+            draft.memories = ()
 
     async def _abandon(self, rows: tuple[InboxRow, ...], live: LiveReply) -> None:
         """Whoever asked is gone: nothing half-written stays."""
@@ -294,6 +308,7 @@ class Responder:
         await services.quotas.check(turn.stamp.author_id, services.clock.now())
         prompt = await self.composer.compose(turn, rows[0].note)
         draft.memories, draft.recall_missed, draft.notice = prompt.memories, prompt.recall_missed, prompt.notice
+        draft.seen, draft.seen_elsewhere = prompt.seen, prompt.seen_elsewhere
         draft.erase_generation = prompt.erase_generation
         prefix = f"{prompt.notice}\n\n" if prompt.notice else ""
         stream = services.model.stream_response(prompt.messages, prompt.context, private=prompt.private)

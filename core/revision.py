@@ -91,6 +91,7 @@ class Revision:
         assert kept is not None  # of an incognito turn nothing is followed
         await self._store.change_message(author, turn_id, sealed, rows={row.id: kept})
         await self._remember(row, changed, said[0].author_name)
+        await self._forgetting.settle()
 
     async def _forget_derived(self, row: InboxRow) -> None:
         """The memories of the old text, with the replies that used them; its own reply stays."""

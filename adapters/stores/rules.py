@@ -18,6 +18,7 @@ from core.types import (
     ChatMessage,
     Conversation,
     IdentityId,
+    MemoryId,
     MemoryProfile,
     MemoryRecord,
     Metadata,
@@ -212,3 +213,9 @@ def as_reopened(row: InboxRow) -> InboxRow:
 def floor_of(conversation: Conversation, parent: Conversation | None) -> PrivacyMode:
     """A thread is under its own floor and that of the place it hangs under."""
     return stricter(conversation.mode_floor, parent.mode_floor) if parent else conversation.mode_floor
+
+
+def quotes(metadata: Metadata, memories: set[MemoryId]) -> bool:
+    """Whether a reply with this metadata used one of the memories, or followed on one that did."""
+    used = [metadata.get(key) for key in ("memories_used", "memories_seen")]
+    return any(isinstance(ids, list | tuple) and not memories.isdisjoint(ids) for ids in used)

@@ -119,7 +119,10 @@ async def forget_all_confirmed(context: CommandContext, payload: Metadata) -> Co
     scope = Scope(namespace, "", author)
     if author is not None:
         own = await visible(context, scope, include_superseded=True)
-        return await _forget_entries(context, [Entry(namespace, memory.id) for memory in own], "room_author")
+        removal = await Forgetting.of(context).memories([(namespace, memory.id) for memory in own])
+        removal.count(await Forgetting.of(context).words_in_room(namespace.user_id, author))
+        receipt = await receipt_of(context, "room_author", removal)
+        return CommandReply(f"Forgotten: {_what(removal)}. {receipt_line(receipt)} {PLATFORM_KEEPS}")
     removal = await Forgetting.of(context).profile(namespace, context.turn.stamp.session_id)
     receipt = await receipt_of(context, "namespace", removal)
     return CommandReply(f"Forgotten: {_what(removal)}. {receipt_line(receipt)} {PLATFORM_KEEPS}")

@@ -69,6 +69,7 @@ class Town:
     clock: ManualClock
     ephemeral: EphemeralStore
     services: Services
+    adapters: Mapping[PlatformName, TownAdapter]
 
     def person(self, name: str, place: Place | None = None, role: RoomRole = RoomRole.MEMBER) -> Person:
         """In their private chat, or in a given shared place."""
@@ -94,10 +95,11 @@ class Person:
         return replies[-1]
 
     async def hears(self, text: str, **changes: object) -> list[Reply]:
-        before = len(self.town.adapter.sent)
+        sent = self.town.adapters[self.place.platform].sent
+        before = len(sent)
         await self.sends(text, **changes)
         await self.town.queue.drain()
-        return [reply for _, reply in self.town.adapter.sent[before:]]
+        return [reply for _, reply in sent[before:]]
 
     async def sends(self, text: str, **changes: object) -> Acceptance:
         """Only accepted; nothing is waited for."""
@@ -127,6 +129,7 @@ async def world(
     memory: MemoryPort | None = None,
     policy: EnginePolicy | None = None,
     adapter: TownAdapter | None = None,
+    others: Sequence[TownAdapter] = (),
     rules: Mapping[PlatformName, AccessRule] | None = None,
     clock: ManualClock | None = None,
     ephemeral: EphemeralStore | None = None,
@@ -145,7 +148,8 @@ async def world(
     if memory is None:
         assert embedder is not None, "give an embedder (fixture `embedder`) or a memory"
         memory = Mem0Memory(store, sealer, embedder, model, clock)
-    adapters: dict[PlatformName, PlatformAdapter] = {adapter.name: adapter}
+    talking = {item.name: item for item in (adapter, *others)}
+    adapters: dict[PlatformName, PlatformAdapter] = {**talking}
     adapters[DIRECT] = direct = DirectAdapter()
     queue = EmbeddedQueue(store, clock, owner=owner)
 
@@ -173,6 +177,6 @@ async def world(
     if start:
         await engine.start(only_process=True)
     try:
-        yield Town(engine, store, memory, model, adapter, queue, clock, ephemeral, services)
+        yield Town(engine, store, memory, model, adapter, queue, clock, ephemeral, services, talking)
     finally:
         await engine.close(0)

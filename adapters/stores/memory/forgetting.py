@@ -20,7 +20,11 @@ class MemoryForgetting(Group):
             for row in tables.messages.values()
             if row.turn_id in wanted and user_id in {row.author_id, tables.sessions[row.session_id].user_id}
         }
-        gone = [row for row in tables.messages.values() if row.turn_id in theirs or _quotes(row, used)]
+        gone = [
+            row
+            for row in tables.messages.values()
+            if row.turn_id in theirs or (row.role is Role.ASSISTANT and rules.quotes(row.metadata, used))
+        ]
         ended = {
             row.id
             for row in tables.inbox.values()
@@ -78,8 +82,3 @@ class MemoryForgetting(Group):
     def _removed_from(self, messages: Sequence[ChatMessage]) -> None:
         for namespace in {row.namespace for row in messages if row.namespace}:
             self._tables.move_on(namespace, removed=True)
-
-
-def _quotes(message: ChatMessage, memories: set[MemoryId]) -> bool:
-    used = message.metadata.get("memories_used")
-    return message.role is Role.ASSISTANT and isinstance(used, list | tuple) and not memories.isdisjoint(used)

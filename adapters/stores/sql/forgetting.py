@@ -23,7 +23,7 @@ class SqlForgetting(Group):
         theirs = or_(inbox.c.author_id == user_id, inbox.c.owner_id == user_id)
         of_turn = or_(inbox.c.id.in_(turns), inbox.c.merged_into.in_(turns))
         ended = inbox.c.state.not_in(sorted(rules.OPEN_STATES))
-        gone = drop_messages(connection, or_(_said_in(connection, user_id, turns), _quoting(memories)))
+        gone = drop_messages(connection, or_(_said_in(connection, user_id, turns), _quoting(connection, memories)))
         rows_gone = connection.execute(delete(inbox).where(theirs, of_turn, ended)).rowcount
         return {"messages": gone, "turns": rows_gone}
 
@@ -80,13 +80,16 @@ def _said_in(connection: Connection, user_id: UserId, turns: Sequence[TurnId]) -
     return table.c.turn_id.in_(list(found.scalars()))
 
 
-def _quoting(memories: Sequence[MemoryId]) -> ColumnElement[bool]:
-    """Replies that used one of them; their ids are UUIDs, so that a substring is enough to find them."""
-    used = cast(chat_messages.c.metadata, Text)
-    return and_(
-        chat_messages.c.role == Role.ASSISTANT,
-        or_(false(), *(used.contains(memory_id, autoescape=True) for memory_id in memories)),
-    )
+def _quoting(connection: Connection, memories: Sequence[MemoryId]) -> ColumnElement[bool]:
+    """Replies that used one of them, or followed on one that did."""
+    table = chat_messages
+    if not memories:
+        return false()
+    # Ids are UUIDs: that there is one of a list at all is a substring, which one is for us to say.
+    using = (table.c.role == Role.ASSISTANT, cast(table.c.metadata, Text).contains('": ["'))
+    found = connection.execute(select(table.c.id, table.c.metadata).where(*using))
+    wanted = set(memories)
+    return table.c.id.in_([row.id for row in found if rules.quotes(row.metadata, wanted)])
 
 
 def _expire_messages(connection: Connection, before: datetime, which: ColumnElement[bool]) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from adapters.stores import migrations
 from adapters.stores.sql.access import SqlAccess
 from adapters.stores.sql.accounts import SqlAccounts
+from adapters.stores.sql.audit import SqlAudit
 from adapters.stores.sql.conversations import SqlConversations
 from adapters.stores.sql.engine import Reader, sqlite_engine
 from adapters.stores.sql.erasure import SqlErasure
@@ -44,6 +45,7 @@ class SqlStore(
     SqlLinks,
     SqlErasure,
     SqlForgetting,
+    SqlAudit,
     SqlAccounts,
     SqlAccess,
     SqlMaintenance,

@@ -1,0 +1,193 @@
+"""The leak matrix of docs/privacy.md, row by row, on every platform and in every stage."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from adapters.memory.embedder import OnnxEmbedder
+from adapters.platforms.console.translate import INTERACTIVE
+from adapters.platforms.discord.config import CAPABILITIES as DISCORD
+from adapters.platforms.slack.config import CAPABILITIES as SLACK
+from adapters.platforms.telegram.config import CAPABILITIES as TELEGRAM
+from core.policy import EnginePolicy
+from core.types import ConversationKind, Place, PlatformName
+from tests.privacy.homes import Home
+from tests.support.models import ScriptedModel
+from tests.support.world import Person, Town, TownAdapter
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "privacy.md"
+PLATFORMS = {"console": INTERACTIVE, "slack": SLACK, "telegram": TELEGRAM, "discord": DISCORD}
+PLACES = ("dm", "group", "thread")
+STAGES = ("before", "linked", "forgotten", "erased")
+QUESTION = "What is the dog called?"
+counted: dict[str, int] = {"cells": 0, "questions": 0}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`seen` are the places, by asker, where the fact is in the prompt."""
+
+    told_in: str
+    profile: str
+    mode: str
+    seen: frozenset[tuple[str, str]]
+    by_second_account: bool
+
+
+def rows() -> list[Row]:
+    table = DOCUMENT.read_text().partition("<!-- matrix")[2]
+    found = []
+    for line in re.findall(r"^\| ((?:dm|group|thread) \|.*) \|$", table, re.MULTILINE):
+        told_in, profile, mode, *words = (cell.strip() for cell in line.split("|"))
+        assert set(words) <= {"yes", "no"}, line
+        asked = list(product(("ana", "bo"), PLACES))
+        seen = frozenset(who for who, word in zip(asked, words[:6], strict=True) if word == "yes")
+        found.append(Row(told_in, profile, mode, seen, words[6] == "yes"))
+    return found
+
+
+def test_the_table_says_something_about_every_combination() -> None:
+    combinations = product(PLACES, ("own", "other", "shared"), ("normal", "pause", "incognito"))
+    assert [(row.told_in, row.profile, row.mode) for row in rows()] == list(combinations)
+
+
+@dataclass
+class Cast:
+    """Ana and Bo on one platform, with a group of their own, and Ana's second account on another platform."""
+
+    town: Town
+    model: ScriptedModel
+    platform: str
+    name: str
+
+    def person(self, who: str, place: str) -> Person:
+        platform = PlatformName(self.platform)
+        if place == "dm":
+            return Person(self.town, f"{who}-{self.name}", Place(platform, "w", f"dm-{who}-{self.name}"), _PRIVATE)
+        thread = "t1" if place == "thread" else ""
+        shared = Place(platform, "w", f"room-{self.name}", thread)
+        return Person(self.town, f"{who}-{self.name}", shared, ConversationKind.SHARED)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return PLACES if PLATFORMS[self.platform].threads else PLACES[:1]
+
+    @property
+    def second(self) -> Person:
+        names = list(PLATFORMS)
+        other = PlatformName(names[(names.index(self.platform) + 1) % len(names)])
+        return Person(self.town, f"ana2-{self.name}", Place(other, "w", f"dm-ana2-{self.name}"), _PRIVATE)
+
+    async def gets(self, person: Person, fact: str) -> bool:
+        """Whether the fact is in the prompt of a fresh talk, or in the reply to it."""
+        self.town.clock.advance(EnginePolicy().session_idle.total_seconds() + 1)
+        asked = len(self.model.calls)
+        reply = await person.says(QUESTION)
+        assert len(self.model.calls) == asked + 1
+        counted["questions"] += 1
+        assert (fact in reply.text) == (fact in self.model.calls[-1].text)
+        return fact in self.model.calls[-1].text
+
+
+_PRIVATE = ConversationKind.PRIVATE
+_MODES = {"normal": "/privacy normal", "pause": "/pause", "incognito": "/incognito"}
+
+
+async def tell(cast: Cast, row: Row, fact: str) -> None:
+    """In the mode of the row, which is left again afterwards."""
+    teller = cast.person("ana", row.told_in)
+    await teller.says(_MODES[row.mode])
+    await teller.says(f"My dog is called {fact}.")
+    if row.mode == "incognito":
+        await teller.says("What did I just tell you?")
+    await teller.says("/privacy normal")
+
+
+async def expect(cast: Cast, row: Row, fact: str, stage: str) -> None:
+    counted["cells"] += 2
+    for who, place in product(("ana", "bo"), cast.places):
+        wanted = stage in ("before", "linked") and (who, place) in row.seen
+        assert await cast.gets(cast.person(who, place), fact) is wanted, (cast.platform, row, stage, who, place)
+    wanted = stage == "linked" and row.by_second_account
+    assert await cast.gets(cast.second, fact) is wanted, (cast.platform, row, stage, "2nd account")
+
+
+async def check_bytes(home: Home, row: Row, fact: str, stage: str) -> None:
+    found = await home.holds(fact)
+    if stage in ("forgotten", "erased") or row.mode == "incognito":
+        assert found == [], (row, stage)
+    else:
+        assert found, "what was told is kept"
+        assert not [item for item in found if item.place.endswith(".log")]
+        assert all(item.sealed for item in found) or not home.sealed, found
+
+
+async def run_row(home: Home, cast: Cast, row: Row) -> None:
+    fact = f"Quartz{secrets.token_hex(5)}"
+    home_place = cast.person("ana", "dm")
+    await home_place.says("/profile new work")
+    if row.profile == "shared" and "group" in cast.places:
+        await cast.person("ana", "group").says("/profile share personal")
+    await tell(cast, row, fact)
+    if row.profile == "other":
+        for place in cast.places:
+            await cast.person("ana", place).says("/profile use work")
+    await expect(cast, row, fact, "before")
+    await check_bytes(home, row, fact, "before")
+    code = re.search(r"/link (\S+)`", (await home_place.says("/link")).text)
+    assert code
+    await cast.second.says(f"/link {code[1]}")
+    assert "one person in both places" in (await cast.second.says("yes")).text
+    await expect(cast, row, fact, "linked")
+    await check_bytes(home, row, fact, "linked")
+    await forget(cast, row)
+    await check_bytes(home, row, fact, "forgotten")
+    await expect(cast, row, fact, "forgotten")
+    await tell(cast, row, fact)
+    assert "Everything is erased" in (await home_place.says("/erase DELETE EVERYTHING")).text
+    await check_bytes(home, row, fact, "erased")
+    await expect(cast, row, fact, "erased")
+    await check_bytes(home, row, fact, "erased")
+
+
+async def forget(cast: Cast, row: Row) -> None:
+    """All of the profile, or of the room what she told; in a talk that is paused its last message, which is history."""
+    teller = cast.person("ana", row.told_in)
+    if row.profile == "other" and row.told_in == "dm":
+        await teller.says("/profile use personal")
+    await teller.says("/forget all")
+    await teller.says("yes")
+    if row.profile == "other" and row.told_in == "dm":
+        await teller.says("/profile use work")
+
+
+@pytest.mark.parametrize("told_in", PLACES)
+@pytest.mark.parametrize("platform", PLATFORMS)
+async def test_nothing_crosses_but_what_the_table_allows(
+    tmp_path: Path, template: Path, embedder: OnnxEmbedder, platform: str, told_in: str
+) -> None:
+    model = ScriptedModel()
+    model.answer = lambda _: model.calls[-1].text.replace("\n", " ")
+    if told_in != "dm" and not PLATFORMS[platform].threads:
+        assert platform == "console"
+        return
+    home = Home(tmp_path, template, embedder, sealed=platform in ("slack", "console"))
+    home.hurried = True
+    adapters = [TownAdapter(capabilities=PLATFORMS[name], name=PlatformName(name)) for name in PLATFORMS]
+    async with home.process(model, adapters=adapters) as town:
+        for number, row in enumerate(row for row in rows() if row.told_in == told_in):
+            await run_row(home, Cast(town, model, platform, f"{told_in}{number}"), row)
+
+
+def test_the_number_of_cells_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two people in four stages, for each row and each platform that has the place it is told in."""
+    with capsys.disabled():
+        sys.stdout.write(f"\nleak matrix: {counted['cells']} cells green, {counted['questions']} questions asked\n")
+    assert counted["cells"] == (9 + 3 * 27) * len(STAGES) * 2
