@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from bot.settings import Settings
 from core.commands.registry import Registry
@@ -58,4 +58,24 @@ def _telegram(settings: Settings, store: Store, registry: Registry) -> PlatformA
 
 
 def _discord(settings: Settings, store: Store, registry: Registry) -> PlatformAdapter:
-    raise NotImplementedError
+    from adapters.platforms.discord.adapter import DiscordAdapter
+    from adapters.platforms.discord.config import PLATFORM, DiscordConfig, Engagement
+
+    async def conversations() -> Sequence[tuple[Place, str]]:
+        return [(known.place, known.cursor) for known in await store.list_conversations(PLATFORM)]
+
+    async def complete(what: str, person: str) -> list[str]:
+        if what == "command":
+            return [command.name for command in registry.commands if not command.hidden]
+        identity = await store.find_identity(PLATFORM, "", person) if what == "profile" else None
+        return [profile.name for profile in await store.get_memory_profiles(identity.user_id)] if identity else []
+
+    discord = settings.discord
+    assert discord.bot_token is not None
+    config = DiscordConfig(
+        token=discord.bot_token.get_secret_value(),
+        api_url=discord.api_url,
+        gateway_url=discord.gateway_url,
+        engagement=Engagement(discord.engagement),
+    )
+    return DiscordAdapter(config, registry.commands, complete=complete, conversations=conversations)

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from bot.bootstrap import build
 from bot.scheduler import Scheduler
 from bot.settings import Settings
+from core.catchup import CatchUp
 from core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,20 @@ async def run(settings: Settings) -> None:
             )
         stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
         await stack.enter_async_context(Scheduler(app))
+        catch_up = CatchUp(app.store, app.clock, app.engine.handle)
         for adapter in app.platforms:
+            known = await catch_up.known(adapter)
             await adapter.start(app.engine.handle)
             log.info("%s has started", adapter.name)
+            if known:
+                stack.push_async_callback(_end, asyncio.create_task(catch_up.read(adapter, known)))
         await stop.wait()
         log.info("stopping")
+
+
+async def _end(task: asyncio.Task[int]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _settle(task: asyncio.Task[None]) -> None:

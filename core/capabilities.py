@@ -34,7 +34,8 @@ class PlatformCapabilities:
     prompt shows profile and mode, so that replies need no badge. `trusted_local`: its sender is
     the operator of this machine, so that no access check is needed. `explicit_sessions`: sessions are made and
     chosen by
-    the person (REST), and end only when they say so.
+    the person (REST), and end only when they say so. `catches_up`: the adapter itself reads back what was written
+    while it was away.
     """
 
     max_characters: int
@@ -53,3 +54,4 @@ class PlatformCapabilities:
     shows_mode: bool = False
     trusted_local: bool = False
     explicit_sessions: bool = False
+    catches_up: bool = False

@@ -25,6 +25,7 @@ CAPABILITIES = PlatformCapabilities(
     files=True,
     edit_makes_resend_safe=True,
     nonce_makes_resend_safe=True,
+    catches_up=True,
 )
 
 API_URL = "https://discord.com/api/v10"
