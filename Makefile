@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help chat run test lint bench format lock clean
+.PHONY: help chat run test lint bench chaos format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: lint ## every check and test, with the coverage floors
 
 bench: $(VENV)/.dev ## measure what the README claims
 	$(BIN)/python -m bench
+
+chaos: $(VENV)/.dev ## the long form of the tests that kill the bot
+	CHAOS_KILLS=40 CHAOS_MESSAGES=2000 $(BIN)/python -m pytest -q tests/chaos
 
 format: $(VENV)/.dev ## write the code as ruff would
 	$(BIN)/ruff check --fix --quiet . || true
