@@ -52,9 +52,11 @@ class Gateway:
         self._task = asyncio.create_task(self._keep_listening())
 
     async def stop(self) -> None:
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # Perhaps twice: on Python 3.11 `wait_for`, which the SDK connects with, loses a cancellation that comes
+            # together with its result.
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait({self._task}, timeout=1.0)
         await self._drop()
 
     async def ready(self) -> discord.Client:

@@ -41,7 +41,7 @@ class History:
         found: list[discord.Message] = []
         async with delivering(self._seconds):
             channel = await self._channel(place)
-            if channel is not None and _newest_of(channel) > after:
+            if channel is not None and not _has_nothing_after(channel, after):
                 async for message in channel.history(limit=MOST, oldest_first=False):
                     if message.id <= after:
                         break
@@ -56,10 +56,10 @@ class History:
         return channel if isinstance(channel, discord.abc.Messageable) else None
 
 
-def _newest_of(channel: discord.abc.Messageable) -> int:
-    """The id of a channel's last message as the gateway tells it: of a server's channels, not of DMs."""
+def _has_nothing_after(channel: discord.abc.Messageable, message_id: int) -> bool:
+    """Whether the gateway told so, which says it of a server's channels, not of DMs."""
     newest = getattr(channel, "last_message_id", None)
-    return int(newest) if newest else discord.utils.time_snowflake(discord.utils.utcnow(), high=True)
+    return newest is not None and newest <= message_id
 
 
 def _said(message: discord.Message, me: BotSelf) -> tuple[str, str]:

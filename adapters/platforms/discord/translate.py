@@ -6,7 +6,7 @@ cache. Shapes: https://discord.com/developers/docs/events/gateway-events
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import discord
 
@@ -77,19 +77,15 @@ def translate_interaction(
     return InboundMessage(
         place=place,
         kind=kind,
-        sender=Sender(
-            sender.external_id,
-            sender.display_name,
-            sender.is_bot,
-            sender.role,
-            interaction.locale.value.partition("-")[0] or None,
-        ),
+        sender=replace(sender, language=interaction.locale.value.partition("-")[0] or None),
         text=command,
         event_id=f"interaction:{interaction.id}",
         sent_at=interaction.created_at,
         audience=Audience.ASKER,
         reply_thread=place.thread_id,
+        thread_root=place.thread_id,
         handle=handle,
+        cursor=str(interaction.id),  # ids of all kinds follow one clock
     )
 
 
