@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help chat run test lint bench chaos format lock clean
+.PHONY: help chat run test test-services lint bench chaos format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ lint: $(VENV)/.dev ## format check, lint, types, layers
 
 test: lint ## every check and test, with the coverage floors
 	$(BIN)/python -m tests.run
+
+test-services: $(VENV)/.dev ## the tests that need redis-server
+	$(BIN)/python -m pytest -q -m services tests
 
 bench: $(VENV)/.dev ## measure what the README claims
 	$(BIN)/python -m bench

@@ -80,7 +80,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["process", "redis"])
+@pytest.fixture(params=["process", pytest.param("redis", marks=pytest.mark.services)])
 def store(request: pytest.FixtureRequest, clock: ManualClock) -> EphemeralStore:
     if request.param == "process":
         return ProcessEphemeralStore(clock)

@@ -24,6 +24,7 @@ def content_of(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
 
 
+@pytest.mark.services
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -45,6 +46,7 @@ async def test_a_redis_that_may_write_to_a_disk_is_refused(
     assert b"canary" not in content_of(tmp_path)
 
 
+@pytest.mark.services
 async def test_a_redis_with_a_replica_is_refused(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -63,6 +65,7 @@ async def test_a_redis_with_a_replica_is_refused(tmp_path: Path) -> None:
         await store.close()
 
 
+@pytest.mark.services
 async def test_persistence_switched_on_later_is_noticed(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_module, "TRUST_SECONDS", 0.0)
     store = RedisEphemeralStore(redis_url, prefix=f"{uuid.uuid4()}:")
@@ -92,6 +95,7 @@ async def test_a_redis_that_is_away_holds_nothing() -> None:
         await store.close()
 
 
+@pytest.mark.services
 async def test_what_one_process_writes_another_reads(redis_url: str) -> None:
     prefix = f"{uuid.uuid4()}:"
     one, two = RedisEphemeralStore(redis_url, prefix), RedisEphemeralStore(redis_url, prefix)
@@ -101,6 +105,7 @@ async def test_what_one_process_writes_another_reads(redis_url: str) -> None:
     await two.close()
 
 
+@pytest.mark.services
 async def test_prefixes_keep_instances_apart(redis_url: str, redis_store: RedisEphemeralStore) -> None:
     stranger = RedisEphemeralStore(redis_url, prefix=f"{uuid.uuid4()}:")
     await redis_store.put("turn:1", "a", HOUR)
