@@ -171,6 +171,9 @@ def session_of(row: AnyRow) -> ChatSession:
     )
 
 
+_ROLES = {role.value: role for role in Role}
+_MODES = {mode.value: mode for mode in PrivacyMode}
+
 _MESSAGE = ("id", "session_id", "created_at", "seq", "turn_id", "author_id", "author_name", "learned")
 
 
@@ -184,13 +187,23 @@ def message_values(message: ChatMessage) -> Values:
 
 
 def message_of(row: AnyRow) -> ChatMessage:
+    """Of a whole row in the table's order: sixty come with every reply, and looking up by name costs."""
+    message_id, session_id, seq, role, text, key_id, created_at, *of_turn = row
+    turn_id, author_id, author_name, mode, namespace, learned, metadata = of_turn
     return ChatMessage(
-        **_common(row, *_MESSAGE),
-        role=Role(row.role),
-        mode=PrivacyMode(row.mode),
-        content=some_sealed(row, "content"),
-        namespace=_namespace(row.namespace),
-        metadata=row.metadata,
+        message_id,
+        session_id,
+        _ROLES[role],
+        Sealed(text, key_id),
+        created_at,
+        seq,
+        turn_id,
+        author_id,
+        author_name,
+        _MODES[mode],
+        _namespace(namespace),
+        learned,
+        metadata,
     )
 
 
