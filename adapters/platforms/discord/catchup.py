@@ -55,7 +55,7 @@ class CatchUp:
         self._is_known.set()
 
     async def channel(self, channel_id: int) -> None:
-        """Read one channel back if that is still to do. Its lock is held."""
+        """Read one channel back if that is still to do. Its lock is held. A failure holds up nothing that is new."""
         await self._is_known.wait()
         place, cursor = self._behind.pop(channel_id, (None, ""))
         if place is not None:
@@ -94,5 +94,8 @@ class CatchUp:
                 if isinstance(error, DeliveryRefused):
                     return
                 await asyncio.sleep(self._retry_pause * 2**attempt)
+            except Exception as error:
+                log.error("a channel was not read back: %s", type(error).__name__, exc_info=error)
+                return
             else:
                 return

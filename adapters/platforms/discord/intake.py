@@ -223,9 +223,10 @@ class Intake:
             return
         try:
             acceptance = await self.accept(event)
-        except MemoryChatError as error:
-            log.error("interaction not stored: %s", error.code)
-            await self._give_back(event.handle, error.user_message)
+        except Exception as error:
+            log.error("interaction not stored: %s", type(error).__name__, exc_info=error)
+            told = error if isinstance(error, MemoryChatError) else MemoryChatError()
+            await self._give_back(event.handle, told.user_message)
             return
         if acceptance is Acceptance.REFUSED:
             await self._give_back(event.handle, AccessDenied.user_message)

@@ -14,6 +14,7 @@ import discord
 import simcord
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle, UserHandle
+from simcord.interactions import base_payload
 from simcord.results import InteractionResult, ResponseMessage
 from simcord.types import HttpLogEntry
 
@@ -146,6 +147,19 @@ class SimulatedDiscord:
         actor: Any = who if channel is None else self._in(channel, who)
         result: InteractionResult = await actor.click(message, label=label)
         return result
+
+    async def ask_elsewhere(self, who: UserHandle, name: str, channel: dict[str, Any]) -> InteractionResult:
+        """A slash command of an app that somebody installed for themselves, in a talk that the bot is not in."""
+        backend = self.env.backend
+        root = backend.find_command(name, None, type=1)
+        assert root is not None
+        data = {"id": root["id"], "name": name, "type": 1, "options": []}
+        record, payload = base_payload(
+            backend, type=2, channel_id=who.dm_channel.id, guild_id=None, user_id=who.id, data=data
+        )
+        backend.emit("INTERACTION_CREATE", {**payload, "context": 2, "channel": channel, "channel_id": channel["id"]})
+        await self.env.settle()
+        return InteractionResult(self.env, record)
 
     def thread(
         self, owner: UserHandle, channel: ChannelHandle, name: str = "topic", message: discord.Message | None = None

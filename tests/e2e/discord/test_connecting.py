@@ -20,11 +20,12 @@ from core.errors import (
     DeliveryRefused,
     DeliveryUnknown,
     NotFound,
+    StoreUnavailable,
 )
 from core.messages import Attachment, ReplyAddress
 from core.types import Audience, ConversationKind, Place, TurnId
 from tests.e2e.discord.desk import Desk, reply
-from tests.e2e.discord.wire import Wire
+from tests.e2e.discord.wire import Wire, person
 from tests.support.polling import eventually
 
 Connect = Callable[..., Awaitable[DiscordAdapter]]
@@ -297,3 +298,44 @@ async def test_the_doctor_names_what_is_missing(wire: Wire) -> None:
 async def test_the_doctor_tells_a_wrong_token_from_a_discord_out_of_reach(wire: Wire) -> None:
     assert "token" in (await problems(DiscordConfig("x.y.z", wire.api_url)))[0]
     assert "network" in (await problems(DiscordConfig(wire.token, "http://127.0.0.1:1")))[0]
+
+
+async def test_a_token_that_turns_out_wrong_later_ends_the_trying(
+    wire: Wire, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire.fail("GET /users/@me", 503)
+    wire.fail("GET /users/@me", 401)
+    await connect()
+    await eventually(lambda: "DISCORD_BOT_TOKEN" in caplog.text)
+    assert not wire.identified
+
+
+async def test_a_bug_in_the_core_costs_one_event_and_no_more(wire: Wire, desk: Desk, connect: Connect) -> None:
+    desk.trouble = [ZeroDivisionError()]
+    await connect()
+    await eventually(wire.connected)
+    await wire.direct_message("lost")
+    await wire.direct_message("heard")
+    await eventually(lambda: desk.texts == ["heard"])
+
+
+async def test_it_stops_at_once_while_the_store_is_down(wire: Wire, desk: Desk, connect: Connect) -> None:
+    desk.trouble = [StoreUnavailable() for _ in range(100)]
+    adapter = await connect(retry_pause=30.0)
+    await eventually(wire.connected)
+    await wire.direct_message("not stored")
+    await wire.direct_message("behind it")
+    await eventually(lambda: len(desk.trouble) < 100)
+    async with asyncio.timeout(3):
+        await adapter.stop()
+    assert desk.texts == []
+
+
+async def test_a_thread_begins_with_the_message_that_it_starts_at(wire: Wire, connect: Connect) -> None:
+    adapter = await connect()
+    root = wire.messages[await wire.direct_message("shall we go by train?", channel_id="700", heard=False)]
+    opening = wire.messages[await wire.direct_message("", channel_id="801", heard=False)]
+    opening |= {"type": 21, "author": person(202, "bob"), "referenced_message": root}
+    opening |= {"message_reference": {"message_id": root["id"], "channel_id": "700"}}
+    await wire.direct_message("or by boat", channel_id="801", heard=False)
+    assert await adapter.thread_history(ADDRESS, limit=10) == [("ada", "shall we go by train?"), ("ada", "or by boat")]

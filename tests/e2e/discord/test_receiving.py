@@ -6,9 +6,9 @@ import discord
 import pytest
 
 from adapters.platforms.discord import PLATFORM, DiscordConfig, Engagement
-from core.errors import StoreError, StoreUnavailable
-from core.messages import Acceptance, ReplyAddress, RoomRole
-from core.types import Audience, ConversationKind, Place
+from core.errors import BadArgument, MemoryChatError, StoreError, StoreUnavailable
+from core.messages import Acceptance, Attachment, ReplyAddress, RoomRole
+from core.types import Audience, ConversationKind, Place, TurnId
 from tests.e2e.discord.desk import Desk, reply
 from tests.e2e.discord.server import SimulatedDiscord
 
@@ -201,3 +201,86 @@ async def test_a_refused_person_hears_so_where_only_they_read_it(sim: SimulatedD
     assert result.ephemeral
     assert result.response is not None
     assert "private bot" in result.response.content
+
+
+async def test_a_command_that_nobody_answers_leaves_no_waiting_behind(sim: SimulatedDiscord, desk: Desk) -> None:
+    desk.acceptance = Acceptance.IGNORED
+    ada, channel = sim.person("ada"), sim.channel()
+    result = await sim.command(ada, "status", channel)
+    assert result.acknowledged
+    assert result.response is None
+
+
+async def test_a_command_that_fails_unexpectedly_is_answered_with_a_sentence(sim: SimulatedDiscord, desk: Desk) -> None:
+    desk.trouble = [ZeroDivisionError("secret")]
+    result = await sim.command(sim.person("ada"), "status")
+    assert result.response is not None
+    assert result.response.content == MemoryChatError.user_message
+
+
+@pytest.mark.parametrize("kind", [1, 3])
+async def test_what_somebody_asks_in_a_talk_with_others_belongs_to_their_own_with_the_bot(
+    sim: SimulatedDiscord, desk: Desk, kind: int
+) -> None:
+    ada = sim.person("ada")
+    elsewhere = {"id": "4711", "type": kind, "recipients": [], "last_message_id": None, "flags": 0}
+    result = await sim.ask_elsewhere(
+        ada, "memories", {**elsewhere, "owner_id": str(ada.id), "icon": None, "name": None}
+    )
+    [message] = desk.messages
+    assert message.place == Place(PLATFORM, "", str(ada.dm_channel.id))
+    assert message.kind is ConversationKind.PRIVATE
+    assert result.ephemeral
+    stream = await sim.adapter.open_stream(ReplyAddress.of(message), turn_id=TurnId("t"), nonce="1")
+    await stream.update("You")
+    await stream.finish(reply("You like tea", Audience.ASKER))
+    assert result.response is not None
+    assert result.response.content == "You like tea"
+    await sim.env.advance_time(1_000)
+    await sim.adapter.send(ReplyAddress.of(message), reply("And coffee", Audience.ASKER), nonce="2")
+    assert sim.visible_messages(ada.dm_channel)[-1] == "And coffee"
+
+
+async def test_without_a_talk_of_their_own_they_are_asked_to_begin_one(sim: SimulatedDiscord, desk: Desk) -> None:
+    ada = sim.person("ada")
+    sim.env.inject_error("POST", "/users/@me/channels", status=403)
+    group = {"id": "4711", "type": 3, "recipients": [], "last_message_id": None, "owner_id": "1", "icon": None}
+    result = await sim.ask_elsewhere(ada, "memories", {**group, "name": None, "flags": 0})
+    assert desk.events == []
+    assert result.response is not None
+    assert "directly" in result.response.content
+
+
+async def test_a_thread_that_the_sdk_does_not_know_yet_is_looked_up(sim: SimulatedDiscord, desk: Desk) -> None:
+    ada, channel = sim.person("ada"), sim.channel()
+    thread = sim.thread(ada, channel)
+    guild = sim.bot.guilds[0]
+    guild._remove_thread(guild.get_thread(thread.id))  # type: ignore[arg-type]  # it is there
+    await sim.say(ada, f"{sim.mention} hi", thread)
+    assert desk.messages[0].place == Place(PLATFORM, "", str(channel.id), str(thread.id))
+
+
+async def test_a_thread_whose_beginning_cannot_be_read_is_no_talk_with_the_bot(
+    sim: SimulatedDiscord, desk: Desk
+) -> None:
+    ada, channel = sim.person("ada"), sim.channel()
+    thread = sim.thread(ada, channel, message=await sim.say(ada, "plan", channel))
+    sim.env.inject_error("GET", f"/channels/{channel.id}/messages/*", status=503)
+    await sim.say(ada, "first", thread)
+    await sim.say(ada, "second", thread)
+    assert desk.events == []
+
+
+async def test_a_file_that_is_too_large_is_not_even_fetched(sim: SimulatedDiscord, desk: Desk) -> None:
+    file = Attachment("file", "film.mp4", "video/mp4", 20_000_000, "https://cdn.discordapp.com/film.mp4")
+    with pytest.raises(BadArgument) as caught:
+        await sim.adapter.fetch(file, max_bytes=10_000_000)
+    assert "10 MB" in caught.value.user_message
+
+
+async def test_what_bystanders_say_is_not_even_kept_in_memory(sim: SimulatedDiscord, desk: Desk) -> None:
+    ada, channel = sim.person("ada"), sim.channel()
+    for number in range(3):
+        await sim.say(ada, f"chatter {number}", channel)
+    assert desk.events == []
+    assert list(sim.bot.cached_messages) == []
