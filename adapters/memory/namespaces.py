@@ -119,7 +119,7 @@ class Namespaces:
 
     def rank_one(self, opened: Opened, question: str, vector: Vectors, limit: int = 10) -> list[RecalledMemory] | None:
         """On the index's thread: every candidate that meaning or words bring, ranked. None: dropped meanwhile."""
-        return None if opened.dropped else find(opened, self._index, question, vector, limit)
+        return None if opened.dropped else find(opened, self._index, question, vector, limit, self._clock.now())
 
     async def _open(self, namespace: MemoryNamespace) -> Opened:
         opened = Opened(namespace)

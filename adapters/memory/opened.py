@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from adapters.memory.dates import asked_periods
 from adapters.memory.index import QdrantIndex
 from adapters.memory.lexicon import Lexicon
 from adapters.memory.ranking import MEANING, Candidate, Entry, newer_first, rank
@@ -77,7 +79,9 @@ def _place(memory: Memory) -> Place:
     return memory.said_at.timestamp(), memory.created_at.timestamp(), memory.id
 
 
-def find(opened: Opened, index: QdrantIndex, question: str, vector: Vectors, limit: int) -> list[RecalledMemory]:
+def find(
+    opened: Opened, index: QdrantIndex, question: str, vector: Vectors, limit: int, now: datetime
+) -> list[RecalledMemory]:
     """Every candidate that meaning or words bring, ranked."""
     if not opened.entries:
         return []
@@ -92,7 +96,10 @@ def find(opened: Opened, index: QdrantIndex, question: str, vector: Vectors, lim
     replies = (opened.told_after(memory_id) for memory_id in asking[:REPLIES])
     ids = list(dict.fromkeys([*ids, *(reply for reply in replies if reply is not None)]))
     cosines |= index.cosines(opened.namespace, vector, [memory_id for memory_id in ids if memory_id not in cosines])
-    return newer_first(rank(words(question), _candidates(opened, ids, cosines, covered)), opened.rare_words)
+    candidates = _candidates(opened, ids, cosines, covered)
+    periods = asked_periods(question, now)
+    ranked = rank(words(question), candidates, periods)
+    return ranked if periods else newer_first(ranked, opened.rare_words)
 
 
 def _candidates(

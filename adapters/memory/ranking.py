@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from adapters.memory.dates import Period
 from core.learning import text_key
 from core.types import Memory, MemoryId, RecalledMemory
 
@@ -16,6 +17,7 @@ MEANING = 0.65
 PARTIAL = 1.25
 QUESTION_FACTOR = 0.8
 SPEAKER_FACTOR = 1.1
+PERIOD_FACTOR = 1.15
 INHERITED = 0.5
 NEWER_DEPTH = 10
 NEWER_SHARE = 0.6
@@ -42,10 +44,12 @@ class Candidate:
     before: MemoryId | None = None
 
 
-def rank(question: Sequence[str], candidates: Mapping[MemoryId, Candidate]) -> list[RecalledMemory]:
-    """Best first. `question` are the case-folded words of what is looked for."""
+def rank(
+    question: Sequence[str], candidates: Mapping[MemoryId, Candidate], periods: Sequence[Period] = ()
+) -> list[RecalledMemory]:
+    """Best first. `question` are the case-folded words of what is looked for, `periods` the times it names."""
     asked = frozenset(question)
-    own = {memory_id: _score(asked, candidate) for memory_id, candidate in candidates.items()}
+    own = {memory_id: _score(asked, candidate, periods) for memory_id, candidate in candidates.items()}
     scored = (
         RecalledMemory(candidate.entry.memory, _with_inheritance(own, candidates, memory_id))
         for memory_id, candidate in candidates.items()
@@ -106,13 +110,15 @@ def _order(recalled: RecalledMemory) -> tuple[float, float, str]:
     return (-recalled.score, -recalled.memory.said_at.timestamp(), str(recalled.memory.id))
 
 
-def _score(asked: frozenset[str], candidate: Candidate) -> float:
+def _score(asked: frozenset[str], candidate: Candidate, periods: Sequence[Period]) -> float:
     score: float = MEANING * max(candidate.cosine, 0.0) + (1 - MEANING) * candidate.covered**PARTIAL
     if candidate.entry.asks:
         score *= QUESTION_FACTOR
     name = candidate.entry.memory.author_name.casefold().split()
     if name and name[0] in asked:
         score *= SPEAKER_FACTOR
+    if any(period.holds(candidate.entry.memory.said_at) for period in periods):
+        score *= PERIOD_FACTOR
     return score
 
 

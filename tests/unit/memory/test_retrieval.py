@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,12 +12,13 @@ from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
 from adapters.memory import namespaces
+from adapters.memory.dates import asked_periods
 from adapters.memory.index import QdrantIndex
 from adapters.memory.lexicon import Lexicon
 from adapters.memory.terms import document_terms, query_terms
 from core.errors import MemoryUnavailable
 from core.types import MemoryId, MemoryNamespace, ProfileId, UserId, new_id
-from tests.support.remembering import House, Mind, texts_of
+from tests.support.remembering import NOON, House, Mind, texts_of
 
 
 def space() -> MemoryNamespace:
@@ -152,6 +154,49 @@ def test_a_server_that_is_not_there_is_an_unavailable_memory() -> None:
         index.open()
     with pytest.raises(MemoryUnavailable):
         index.nearest(space(), rows((1, 0))[0], 5)
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "expected"),
+    [
+        ("What happened in January?", datetime(2026, 1, 9, tzinfo=UTC), True),
+        ("What happened in January?", datetime(2026, 2, 9, tzinfo=UTC), False),
+        ("what did I plan for 5 may 2025", datetime(2025, 5, 9, tzinfo=UTC), True),
+        ("what did I plan for 5 may 2025", datetime(2026, 5, 9, tzinfo=UTC), False),
+        ("How about 2024?", datetime(2024, 12, 31, 23, tzinfo=UTC), True),
+        ("what did I do yesterday", NOON - timedelta(days=1), True),
+        ("what did I do yesterday", NOON, False),
+        ("was war letzte Woche", NOON - timedelta(days=7), True),
+        ("¿qué pasó en marzo?", datetime(2026, 3, 1, tzinfo=UTC), True),
+        ("qu'ai-je fait en mars ?", datetime(2026, 3, 1, tzinfo=UTC), True),
+        ("что было в марте", datetime(2026, 3, 1, tzinfo=UTC), True),
+        ("我6月做了什么", datetime(2026, 6, 1, tzinfo=UTC), True),
+    ],
+)
+def test_a_question_names_a_time(question: str, said: datetime, expected: bool) -> None:
+    periods = asked_periods(question, NOON)
+    assert periods
+    assert any(period.holds(said) for period in periods) is expected
+
+
+@pytest.mark.parametrize("question", ["May I eat this?", "we march on", "What is my dog called?", "room 12024", ""])
+def test_most_questions_name_no_time(question: str) -> None:
+    assert asked_periods(question, NOON) == []
+
+
+@given(st.text())
+def test_any_question_may_be_asked_for_its_times(question: str) -> None:
+    assert all(period.holds(NOON) in (True, False) for period in asked_periods(question, NOON))
+
+
+async def test_of_like_memories_the_one_of_the_asked_month_comes_first(ana: Mind) -> None:
+    await ana.add("We went to the lake with the dogs", said_at=datetime(2026, 6, 3, tzinfo=UTC))
+    await ana.add("We went to the lake with our dogs", said_at=datetime(2026, 8, 3, tzinfo=UTC))
+    assert (await ana.found("Where did we go in June?"))[0] == "We went to the lake with the dogs"
+    assert (await ana.found("Where did we go in August?"))[0] == "We went to the lake with our dogs"
 
 
 # --- together --------------------------------------------------------------------------------------------------------
