@@ -33,6 +33,7 @@ from core.types import ChannelIdentity, ConversationId, PlatformName, new_id
 from core.vault import Vault
 
 if TYPE_CHECKING:
+    from adapters.keys.keyring import SqlKeyring
     from adapters.memory.embedder import Embedder
 
 LOCAL_KEYRING = "keyring.db"
@@ -84,7 +85,7 @@ async def build(
     clock = SystemClock()
     owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"
     async with AsyncExitStack() as stack:
-        store = await _open_store(settings, clock, stack)
+        store = await open_store(settings, clock, stack)
         sealer = await _open_sealer(settings, store, stack)
         ephemeral = ProcessEphemeralStore(clock)
         stack.push_async_callback(ephemeral.close)
@@ -255,7 +256,7 @@ def make_transcriber(settings: Settings) -> Transcriber | None:
     )
 
 
-async def _open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
+async def open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
     from adapters.stores.sql import SqlStore
 
     store = SqlStore(settings.database_address, clock)
@@ -266,15 +267,22 @@ async def _open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -
 
 async def _open_sealer(settings: Settings, store: Store, stack: AsyncExitStack) -> Sealer:
     from adapters.keys.aes import AesGcmSealer
+    from adapters.keys.plain import PlainSealer
+
+    sealed_rows = await store.has_sealed_rows()
+    if not settings.privacy.sealing and not sealed_rows:
+        return PlainSealer()
+    sealer = AesGcmSealer(await open_keyring(settings, stack, sealed_rows=sealed_rows))
+    return sealer if settings.privacy.sealing else PlainSealer(sealer)
+
+
+async def open_keyring(settings: Settings, stack: AsyncExitStack, *, sealed_rows: bool) -> SqlKeyring:
+    """Raises ConfigurationError: the master key is missing or another one."""
     from adapters.keys.file import FileKeyring
     from adapters.keys.keyring import SqlKeyring
     from adapters.keys.master import default_key_file, load_master_key
-    from adapters.keys.plain import PlainSealer
 
     privacy = settings.privacy
-    sealed_rows = await store.has_sealed_rows()
-    if not privacy.sealing and not sealed_rows:
-        return PlainSealer()
     local = settings.home.folder / LOCAL_KEYRING
     master = load_master_key(
         privacy.master_key.get_secret_value() if privacy.master_key else None,
@@ -288,8 +296,7 @@ async def _open_sealer(settings: Settings, store: Store, stack: AsyncExitStack) 
         keyring = SqlKeyring(privacy.keyring_url.get_secret_value(), master)
     stack.push_async_callback(keyring.close)
     await keyring.open(data_present=sealed_rows)
-    sealer = AesGcmSealer(keyring)
-    return sealer if privacy.sealing else PlainSealer(sealer)
+    return keyring
 
 
 def make_memory(settings: Settings, store: Store, sealer: Sealer, model: LanguageModel, clock: Clock) -> MemoryPort:

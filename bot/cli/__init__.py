@@ -10,7 +10,21 @@ from collections.abc import Sequence
 
 import typer
 
-from bot.cli import access, api_key, chat, database, doctor, memory, profile, run, setup, slack_manifest, version, web
+from bot.cli import (
+    access,
+    api_key,
+    chat,
+    database,
+    doctor,
+    memory,
+    privacy,
+    profile,
+    run,
+    setup,
+    slack_manifest,
+    version,
+    web,
+)
 from bot.cli.common import report
 from core.errors import MemoryChatError
 
@@ -24,10 +38,13 @@ app = typer.Typer(
 )
 for command in (chat.chat, run.run, web.web, setup.setup, doctor.doctor, version.version):
     app.command()(command)
+app.command("audit")(privacy.audit)
+app.command("import")(privacy.import_)
 app.command("slack-manifest")(slack_manifest.slack_manifest)
 
 _GROUPS = {
     "access": access.group,
+    "keys": privacy.group,
     "api-key": api_key.group,
     "memory": memory.group,
     "profile": profile.group,
