@@ -78,7 +78,7 @@ class SimulatedDiscord:
 
     async def __aenter__(self) -> SimulatedDiscord:
         self.bot = await self._gateway.ready()
-        self.env = simcord.Env(self.bot)
+        self.env = simcord.Env(self.bot, settle_timeout=20.0)
         await self.env.start()
         self._stack.push_async_callback(self._end)
         if not self._in_fixture:
