@@ -188,7 +188,7 @@ def message_values(message: ChatMessage) -> Values:
 
 def message_of(row: AnyRow) -> ChatMessage:
     """Of a whole row in the table's order: sixty come with every reply, and looking up by name costs."""
-    message_id, session_id, seq, role, text, key_id, created_at, *of_turn = row
+    message_id, session_id, seq, role, text, key_id, created_at, *of_turn = tuple(row)
     turn_id, author_id, author_name, mode, namespace, learned, metadata = of_turn
     return ChatMessage(
         message_id,
