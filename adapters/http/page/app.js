@@ -1,6 +1,7 @@
 import { account, receiptCard } from "./account.js";
 import { isSignedIn, onSignedOut } from "./api.js";
 import { fill, h, toast } from "./dom.js";
+import { icon } from "./icons.js";
 import { memories } from "./memories.js";
 import { profiles } from "./profiles.js";
 import { sessions } from "./sessions.js";
@@ -9,8 +10,8 @@ import { MODES, changeMode, listen, loadPerson, newTalk, state } from "./state.j
 import { startNew, talk } from "./talk.js";
 
 const root = document.getElementById("app");
-const VIEWS = { talk: ["Talk", "💬", talk], memories: ["Memories", "✦", memories], profiles: ["Profiles", "◫", profiles],
-  sessions: ["Talks", "☰", sessions], account: ["Account", "☺", account] };
+const VIEWS = { talk: ["Talk", talk], memories: ["Memories", memories], profiles: ["Profiles", profiles],
+  sessions: ["Talks", sessions], account: ["Account", account] };
 let leave = () => {};
 let unlisten = () => {};
 
@@ -35,10 +36,10 @@ async function start() {
 
 function modeSwitch() {
   return h("fieldset", { class: "modes" }, h("legend", { class: "hidden" }, "Privacy mode"),
-    Object.entries(MODES).map(([mode, { label, sign, help }]) => h("label", { title: help },
+    Object.entries(MODES).map(([mode, { label, help }]) => h("label", { title: help },
       h("input", { type: "radio", name: "mode", value: mode, checked: mode === state.mode, onchange: async () => {
         try { await changeMode(mode); } catch (error) { toast(error.message); }
-      } }), h("span", {}, h("span", { class: "sign", "aria-hidden": "true" }, sign), label))));
+      } }), h("span", {}, icon(mode), label))));
 }
 
 function profileSwitch() {
@@ -50,21 +51,21 @@ function frame() {
   const content = h("main", { id: "content", tabIndex: -1 });
   const badge = h("span", { class: "badge", role: "status" });
   const profilePlace = h("div"), modePlace = h("div");
-  const links = Object.entries(VIEWS).map(([name, [label, sign]]) =>
-    h("a", { href: `#${name}`, "data-view": name }, h("span", { "aria-hidden": "true" }, sign), h("span", {}, label)));
+  const links = Object.entries(VIEWS).map(([name, [label]]) =>
+    h("a", { href: `#${name}`, "data-view": name }, icon(name), h("span", {}, label)));
   fill(root, h("a", { class: "skip", href: "#content", onclick: (event) => { event.preventDefault(); content.focus(); } }, "Skip to content"),
     h("div", { class: "frame" },
       h("nav", { class: "side", "aria-label": "Main" },
         h("div", { class: "brand" }, h("img", { src: "icon.svg", alt: "", width: 32, height: 32 }), h("span", {}, "MemoryChat")),
-        h("button", { class: "primary wide new", type: "button", onclick: startNew, "aria-label": "New talk" }, h("span", { "aria-hidden": "true" }, "+"), h("span", {}, " New talk")),
+        h("button", { class: "primary wide new", type: "button", onclick: startNew, "aria-label": "New talk" }, icon("plus"), h("span", {}, "New talk")),
         links),
       h("div", { class: "stage" }, h("header", { class: "top" }, profilePlace, modePlace, badge), content)));
 
   let known = "";
   const show = () => {
-    const { badge: text, sign } = MODES[state.mode];
+    const { badge: text } = MODES[state.mode];
     document.documentElement.dataset.mode = state.mode;
-    fill(badge, h("span", { "aria-hidden": "true" }, sign), ` ${text}`);
+    fill(badge, icon(state.mode), h("span", {}, text));
     const now = JSON.stringify([state.profiles.map((item) => [item.id, item.name]), state.profileId, state.mode]);
     if (now === known) return;
     known = now;
@@ -81,7 +82,7 @@ function frame() {
       if (link.dataset.view === name) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
     }
     document.title = `${VIEWS[name][0]} · MemoryChat`;
-    leave = VIEWS[name][2](content, { onErased: (receipt) => door(receiptCard(receipt)), onSignedOut: () => door() });
+    leave = VIEWS[name][1](content, { onErased: (receipt) => door(receiptCard(receipt)), onSignedOut: () => door() });
   };
 
   unlisten();

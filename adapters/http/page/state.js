@@ -8,9 +8,9 @@ const listeners = new Set();
 export const state = { me: null, profiles: [], profileId: null, mode: "normal", session: null };
 
 export const MODES = {
-  normal: { label: "Normal", badge: "Remembering", sign: "●", help: "I recall and learn." },
-  pause_memories: { label: "Paused", badge: "Memory paused", sign: "⏸", help: "I recall, but learn nothing new." },
-  incognito: { label: "Incognito", badge: "Incognito", sign: "🕶",
+  normal: { label: "Normal", badge: "Remembering", help: "I recall and learn." },
+  pause_memories: { label: "Paused", badge: "Memory paused", help: "I recall, but learn nothing new." },
+  incognito: { label: "Incognito", badge: "Incognito",
     help: "I recall nothing, learn nothing and store no word. The model's provider still sees the text." },
 };
 

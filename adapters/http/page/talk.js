@@ -1,5 +1,6 @@
 import { api } from "./api.js";
-import { confirmDialog, fill, h, moment, toast } from "./dom.js";
+import { confirmDialog, fill, h, moment, plural, toast } from "./dom.js";
+import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { MODES, changeMode, ensureTalk, listen, loadProfiles, newTalk, profile, state } from "./state.js";
 
@@ -19,7 +20,7 @@ export function talk(root) {
   const log = h("div", { class: "log", role: "log", "aria-label": "The talk", "aria-live": "polite", tabIndex: 0 });
   const input = h("textarea", { rows: 1, placeholder: "Write a message", "aria-label": "Message", maxLength: 100000,
     enterKeyHint: "send" });
-  const send = h("button", { class: "primary round", type: "submit", "aria-label": "Send", title: "Send" }, "↑");
+  const send = h("button", { class: "primary round", type: "submit", "aria-label": "Send", title: "Send" }, icon("send"));
   const stop = h("button", { class: "round stop", type: "button", "aria-label": "Stop the answer", title: "Stop",
     hidden: true, onclick: halt }, "■");
   const form = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); submit(); } },
@@ -89,8 +90,8 @@ export function talk(root) {
     fill(bubble.firstChild, markdown(reply.reply));
     if (chunk.type === "error") bubble.classList.add("failed");
     const notes = [];
-    if (reply.badge) notes.push(h("span", {}, reply.badge));
-    if (reply.memories_used.length) notes.push(h("span", {}, `used ${reply.memories_used.length} memories`));
+    if (reply.badge) notes.push(h("span", {}, MODES[reply.privacy_mode].badge));
+    if (reply.memories_used.length) notes.push(h("span", {}, `used ${plural(reply.memories_used.length, "memory", "memories")}`));
     if (reply.recall_missed) notes.push(h("span", {}, "answered without memory: it was late"));
     const buttons = reply.buttons.map((button) => h("button", { type: "button", class: button.danger ? "danger" : "quiet",
       onclick: () => submit(button.command) }, button.label));
