@@ -37,17 +37,20 @@ class Who:
 class Home:
     """`process` runs the product on it; a second one after the first is a restart. `sealed` False: plain rows."""
 
-    def __init__(self, folder: Path, template: Path, embedder: Embedder, *, sealed: bool) -> None:
+    def __init__(
+        self, folder: Path, template: Path | None, embedder: Embedder, *, sealed: bool, master: MasterKey | None = None
+    ) -> None:
         self.folder = folder
         self.clock = ManualClock()
         self.sealed = sealed
         self.hurried = False
         """True: nobody pulls the plug in this test, so that no commit waits for the disk."""
         self._embedder = embedder
-        self._master = MasterKey.generate()
+        self.master = master or MasterKey.generate()
         self._store: SqlStore | None = None
         self._sealer: Sealer | None = None
-        shutil.copyfile(template, folder / "memorychat.db")
+        if template is not None:
+            shutil.copyfile(template, folder / "memorychat.db")
 
     @asynccontextmanager
     async def process(
@@ -80,7 +83,7 @@ class Home:
         pragmas = ("synchronous=OFF",) if self.hurried else ()
         store = SqlStore(f"sqlite:///{self.folder}/memorychat.db", self.clock, pragmas=pragmas)
         await store.open()
-        keyring = FileKeyring(self.folder / "keyring.db", self._master)
+        keyring = FileKeyring(self.folder / "keyring.db", self.master)
         await keyring.open(data_present=False)
         try:
             yield store, AesGcmSealer(keyring) if self.sealed else PlainSealer()
