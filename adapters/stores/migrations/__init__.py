@@ -1,4 +1,7 @@
-"""The database schema's versions, by Alembic. `HEAD` is the one that this code works on."""
+"""The database schema's versions: Alembic for SQLite, SQL files for Postgres, one numbering.
+
+`HEAD` is the one that this code works on.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, make_url
 
+from adapters.stores.migrations import server
 from adapters.stores.sql.engine import mapped, sqlite_engine
 from adapters.stores.sql.files import prepare
 from core.errors import SchemaMismatch
@@ -17,7 +21,7 @@ _NEWER = (
     "My database was written by a newer version of MemoryChat (schema {found}; I know up to {head}). "
     "Please update me, or point me at another home folder. Nothing was changed."
 )
-_FOREIGN = "That database is not MemoryChat's. Please point me at another file. Nothing was changed."
+_FOREIGN = "That database is not MemoryChat's. Please point me at another one. Nothing was changed."
 
 
 def current(url: str) -> str | None:
@@ -25,6 +29,8 @@ def current(url: str) -> str | None:
 
     Raises SchemaMismatch for a database of something else, StoreError.
     """
+    if _on_server(url):
+        return _server_version(url)
     path = Path(str(make_url(url).database))
     if not path.exists():
         return None
@@ -42,6 +48,9 @@ def upgrade(url: str) -> None:
     if found == HEAD:
         return
     _refuse_unknown(found)
+    if _on_server(url):
+        server.upgrade(url)
+        return
     parsed = make_url(url)
     engine = sqlite_engine(parsed, connections=1, begin="BEGIN IMMEDIATE")
 
@@ -54,6 +63,24 @@ def upgrade(url: str) -> None:
         mapped(work, engine)
     finally:
         engine.dispose()
+
+
+def mismatch(found: str | None) -> str:
+    """What to tell the operator of a schema that is not `HEAD`."""
+    if found is None or found < HEAD:
+        return f"The database has schema {found or 'none'}, I need {HEAD}. Run `memorychat db upgrade`, then start me."
+    return _NEWER.format(found=found, head=HEAD)
+
+
+def _on_server(url: str) -> bool:
+    return url.startswith("postgres")
+
+
+def _server_version(url: str) -> str | None:
+    found = server.current(url)
+    if found == "":
+        raise SchemaMismatch(user_message=_FOREIGN)
+    return found
 
 
 def _current_of(engine: Engine) -> str | None:
@@ -89,4 +116,4 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-__all__ = ["HEAD", "current", "upgrade"]
+__all__ = ["HEAD", "current", "mismatch", "upgrade"]

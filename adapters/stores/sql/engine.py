@@ -10,14 +10,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from adapters.stores.sql.faults import FOREIGN, as_store_error
-from adapters.stores.sql.writer import Writer
 from core.errors import StoreUnavailable
 from core.ports.clock import Clock
 
@@ -90,10 +89,20 @@ def sqlite_engine(
     return engine
 
 
+class Transactions(Protocol):
+    """Who runs the writing transactions: the one thread of SQLite, or many on a server."""
+
+    async def run(self, work: Callable[[Connection], T]) -> T: ...
+
+    async def outside(self, work: Callable[[Engine], T]) -> T: ...
+
+    async def close(self) -> None: ...
+
+
 class Group:
     """What every part of the store stands on."""
 
-    def __init__(self, clock: Clock, writer: Writer, reader: Reader) -> None:
+    def __init__(self, clock: Clock, writer: Transactions, reader: Reader) -> None:
         self._clock = clock
         self._writer = writer
         self._reader = reader
@@ -119,6 +128,6 @@ def reads(function: Callable[Concatenate[G, Connection, P], T]) -> Callable[Conc
     return method
 
 
-def insert(table: Table) -> sqlite.Insert:
-    """An insert that knows ON CONFLICT; SQLite's and Postgres's are spelled alike."""
-    return sqlite.insert(table)
+def insert(table: Table) -> postgresql.Insert:
+    """An insert that knows ON CONFLICT; Postgres's compiles for SQLite as well, not the other way round."""
+    return postgresql.insert(table)

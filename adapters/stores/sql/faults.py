@@ -6,6 +6,7 @@ import errno
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.errors import (
     Conflict,
@@ -36,6 +37,22 @@ _PRIMARY: dict[int, type[MemoryChatError]] = {
 }
 _EXTENDED: dict[int, type[MemoryChatError]] = {787: NotFound}  # SQLITE_CONSTRAINT_FOREIGNKEY: what a row names is gone
 _DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
+# Source: postgresql.org/docs/current/errcodes-appendix.html; the longest key that a code begins with counts.
+_SQLSTATE: dict[str, type[MemoryChatError]] = {
+    "08": StoreUnavailable,  # connection_exception
+    "23": Conflict,  # integrity_constraint_violation
+    "23503": NotFound,  # foreign_key_violation: what a row names is gone
+    "25006": StoreReadOnly,  # read_only_sql_transaction
+    "25P02": StoreUnavailable,  # in_failed_sql_transaction
+    "28": StoreUnavailable,  # invalid_authorization_specification: a password being changed
+    "40": StoreUnavailable,  # transaction_rollback: serialization failures and deadlocks that outlasted the retries
+    "42501": StoreReadOnly,  # insufficient_privilege
+    "53": StoreUnavailable,  # insufficient_resources
+    "53100": StoreFull,  # disk_full
+    "55": StoreUnavailable,  # object_not_in_prerequisite_state, lock_not_available among them
+    "57": StoreUnavailable,  # operator_intervention: shut down, cancelled
+    "58": StoreUnavailable,  # system_error
+}
 _ERRNO: dict[int, type[MemoryChatError]] = {
     errno.ENOSPC: StoreFull,
     errno.EDQUOT: StoreFull,
@@ -53,7 +70,27 @@ def as_store_error(error: BaseException) -> MemoryChatError:
         return _ERRNO.get(error.errno or 0, StoreUnavailable)(type(error).__name__)
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error)
+    if isinstance(error, PoolTimeout):
+        return StoreUnavailable(type(error).__name__)
+    if type(error).__module__.startswith("psycopg"):
+        return _of_postgres(error)
     return StoreError(type(error).__name__)
+
+
+def sqlstate(error: BaseException) -> str:
+    """Postgres's five characters, `""` for what did not come from a server (a lost connection, another driver)."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig
+    return getattr(error, "sqlstate", None) or ""
+
+
+def _of_postgres(error: BaseException) -> MemoryChatError:
+    """Told by its name, so that SQLite's users need not import the driver."""
+    code = sqlstate(error)
+    if not code and type(error).__name__ in ("OperationalError", "InterfaceError", "ConnectionTimeout"):
+        return StoreUnavailable(type(error).__name__)
+    known = [_SQLSTATE[code[:length]] for length in (5, 2) if code[:length] in _SQLSTATE]
+    return (known or [StoreError])[0](code or type(error).__name__)
 
 
 def _of_sqlite(error: sqlite3.Error) -> MemoryChatError:

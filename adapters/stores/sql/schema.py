@@ -26,6 +26,8 @@ from sqlalchemy import (
     false,
     true,
 )
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -57,16 +59,36 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Words(TypeDecorator[str]):
+    """Any text. Postgres refuses NUL and sorts as its locale does: there NUL is escaped and bytes are compared."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[str]:
+        return postgresql.TEXT(collation="C") if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name != "postgresql":
+            return value
+        return value.replace("\x1a", "\x1aS").replace("\x00", "\x1a0")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or dialect.name != "postgresql":
+            return value
+        return value.replace("\x1a0", "\x00").replace("\x1aS", "\x1a")
+
+
 def _ordinal() -> Column[int]:
     return Column("ordinal", Integer, primary_key=True, autoincrement=True)
 
 
 def _id() -> Column[str]:
-    return Column("id", Text, nullable=False, unique=True)
+    return Column("id", Words, nullable=False, unique=True)
 
 
 def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
+    return Column(name, Words, nullable=False)
 
 
 def _count(name: str) -> Column[int]:
@@ -82,28 +104,28 @@ def _json(name: str) -> Column[object]:
 
 
 def _sealed(name: str, *, nullable: bool = True) -> tuple[Column[str], Column[str]]:
-    return Column(name, Text, nullable=nullable), Column(f"{name}_key_id", Text)
+    return Column(name, Words, nullable=nullable), Column(f"{name}_key_id", Words)
 
 
 def _user(name: str = "user_id", *, primary_key: bool = False, index: bool = False) -> Column[str]:
     key = ForeignKey("users.id", ondelete="CASCADE")
-    return Column(name, Text, key, nullable=False, primary_key=primary_key, index=index)
+    return Column(name, Words, key, nullable=False, primary_key=primary_key, index=index)
 
 
 def _conversation(*, primary_key: bool = False, nullable: bool = False) -> Column[str]:
     key = ForeignKey("conversations.id", ondelete="CASCADE")
-    return Column("conversation_id", Text, key, nullable=nullable, primary_key=primary_key)
+    return Column("conversation_id", Words, key, nullable=nullable, primary_key=primary_key)
 
 
 users = Table(
     "users",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _text("kind"),
-    Column("email", Text),
-    Column("email_key", Text, unique=True),
+    Column("email", Words),
+    Column("email_key", Words, unique=True),
     _text("display_name"),
-    Column("language", Text),
+    Column("language", Words),
     _text("timezone"),
     _json("metadata"),
     _at("created_at"),
@@ -158,8 +180,8 @@ conversations = Table(
     _text("chat_id"),
     _text("thread_id"),
     _text("kind"),
-    Column("parent_id", Text, ForeignKey("conversations.id", ondelete="SET NULL"), index=True),
-    Column("space_id", Text, ForeignKey("users.id")),
+    Column("parent_id", Words, ForeignKey("conversations.id", ondelete="SET NULL"), index=True),
+    Column("space_id", Words, ForeignKey("users.id")),
     _text("mode_floor"),
     _text("cursor"),
     _count("last_seq"),
@@ -173,7 +195,7 @@ members = Table(
     _conversation(primary_key=True),
     _user(primary_key=True, index=True),
     _text("mode"),
-    Column("profile_id", Text, ForeignKey("memory_profiles.id", ondelete="SET NULL"), index=True),
+    Column("profile_id", Words, ForeignKey("memory_profiles.id", ondelete="SET NULL"), index=True),
     _count("version"),
     Column("welcomed", Boolean, nullable=False),
 )
@@ -184,7 +206,7 @@ profile_shares = Table(
     _ordinal(),
     _conversation(),
     _user(index=True),
-    Column("profile_id", Text, ForeignKey("memory_profiles.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("profile_id", Words, ForeignKey("memory_profiles.id", ondelete="CASCADE"), nullable=False, index=True),
     _at("created_at"),
     UniqueConstraint("conversation_id", "profile_id"),
 )
@@ -196,7 +218,7 @@ chat_sessions = Table(
     _id(),
     _user(),
     _conversation(nullable=True),
-    Column("memory_profile_id", Text, ForeignKey("memory_profiles.id", ondelete="SET NULL"), index=True),
+    Column("memory_profile_id", Words, ForeignKey("memory_profiles.id", ondelete="SET NULL"), index=True),
     _text("privacy_mode"),
     _at("created_at"),
     _at("updated_at"),
@@ -212,17 +234,17 @@ chat_sessions = Table(
 chat_messages = Table(
     "chat_messages",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("session_id", Text, ForeignKey("chat_sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Words, primary_key=True),
+    Column("session_id", Words, ForeignKey("chat_sessions.id", ondelete="CASCADE"), nullable=False),
     Column("seq", Integer, nullable=False),
     _text("role"),
     *_sealed("content", nullable=False),
     _at("created_at"),
-    Column("turn_id", Text, index=True),
-    Column("author_id", Text, index=True),
+    Column("turn_id", Words, index=True),
+    Column("author_id", Words, index=True),
     _text("author_name"),
     _text("mode"),
-    Column("namespace", Text),
+    Column("namespace", Words),
     Column("learned", Boolean, nullable=False),
     _json("metadata"),
     UniqueConstraint("session_id", "seq"),
@@ -235,20 +257,20 @@ mem0_memories = Table(
     _ordinal(),
     _id(),
     _user(index=True),
-    Column("profile_id", Text, ForeignKey("memory_profiles.id", ondelete="CASCADE"), nullable=False),
+    Column("profile_id", Words, ForeignKey("memory_profiles.id", ondelete="CASCADE"), nullable=False),
     *_sealed("text", nullable=False),
     *_sealed("vector"),
-    Column("embedder", Text, nullable=False, index=True),
+    Column("embedder", Words, nullable=False, index=True),
     _text("state"),
     _at("said_at"),
     _at("created_at"),
     _at("updated_at"),
-    Column("author_id", Text, index=True),
+    Column("author_id", Words, index=True),
     _text("author_name"),
     _text("language"),
     _text("platform"),
     _json("source_turns"),
-    Column("superseded_by", Text),
+    Column("superseded_by", Words),
     _count("generation"),
     _json("metadata"),
     Index(None, "profile_id", "state"),
@@ -260,8 +282,8 @@ namespaces = Table(
     "namespaces",
     metadata,
     # No foreign keys: what two merged people had keeps its generations, so that late work finds it erased.
-    Column("user_id", Text, primary_key=True),
-    Column("profile_id", Text, primary_key=True),
+    Column("user_id", Words, primary_key=True),
+    Column("profile_id", Words, primary_key=True),
     _count("generation"),
     _count("erase_generation"),
     _count("removed_generation"),
@@ -270,7 +292,7 @@ namespaces = Table(
 event_keys = Table(
     "event_keys",
     metadata,
-    Column("event_key", Text, primary_key=True),
+    Column("event_key", Words, primary_key=True),
     _at("at"),
 )
 
@@ -279,11 +301,11 @@ inbox = Table(
     metadata,
     _ordinal(),
     _id(),
-    Column("event_key", Text, nullable=False, index=True),
+    Column("event_key", Words, nullable=False, index=True),
     _conversation(),
-    Column("session_id", Text, ForeignKey("chat_sessions.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("author_id", Text, nullable=False, index=True),
-    Column("owner_id", Text, nullable=False, index=True),
+    Column("session_id", Words, ForeignKey("chat_sessions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("author_id", Words, nullable=False, index=True),
+    Column("owner_id", Words, nullable=False, index=True),
     _json("stamp"),
     _json("address"),
     *_sealed("content"),
@@ -294,7 +316,7 @@ inbox = Table(
     _at("sent_at"),
     _at("accepted_at"),
     Column("seq", Integer, nullable=False),
-    Column("merged_into", Text, index=True),
+    Column("merged_into", Words, index=True),
     _text("lease_owner"),
     _at("lease_until", nullable=True),
     _count("attempts"),
@@ -306,15 +328,15 @@ inbox = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("turn_id", Text, ForeignKey("inbox.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("id", Words, primary_key=True),
+    Column("turn_id", Words, ForeignKey("inbox.id", ondelete="CASCADE"), nullable=False, unique=True),
     _text("session_id"),
     _conversation(),
     _json("address"),
     _text("audience"),
     _text("mode"),
     _text("kind"),
-    Column("state", Text, nullable=False, index=True),
+    Column("state", Words, nullable=False, index=True),
     *_sealed("content"),
     _at("created_at"),
     _at("updated_at"),
@@ -337,21 +359,21 @@ pending = Table(
     "pending",
     metadata,
     _user(primary_key=True),
-    Column("conversation_id", Text, primary_key=True),
-    Column("token", Text, primary_key=True),
+    Column("conversation_id", Words, primary_key=True),
+    Column("token", Words, primary_key=True),
     _json("payload"),
     _at("expires_at"),
 )
 
-notices = Table("notices", metadata, Column("key", Text, primary_key=True), _at("at"))
+notices = Table("notices", metadata, Column("key", Words, primary_key=True), _at("at"))
 
-job_runs = Table("job_runs", metadata, Column("job", Text, primary_key=True), Column("tick", Moment, primary_key=True))
+job_runs = Table("job_runs", metadata, Column("job", Words, primary_key=True), Column("tick", Moment, primary_key=True))
 
 erasures = Table(
     "erasures",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("user_id", Text, nullable=False, index=True),
+    Column("id", Words, primary_key=True),
+    Column("user_id", Words, nullable=False, index=True),
     _text("scope"),
     _json("removed"),
     Column("verified", Boolean, nullable=False),
@@ -363,14 +385,14 @@ link_codes = Table(
     metadata,
     _user(primary_key=True),
     _text("conversation_id"),
-    Column("code_hash", Text, nullable=False, unique=True),
+    Column("code_hash", Words, nullable=False, unique=True),
     _at("expires_at"),
 )
 
 link_failures = Table(
     "link_failures",
     metadata,
-    Column("identity_id", Text, primary_key=True),
+    Column("identity_id", Words, primary_key=True),
     _count("failures"),
     _at("last_at"),
 )
@@ -387,9 +409,9 @@ credentials = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _user(index=True),
-    Column("key_hash", Text, nullable=False, unique=True),
+    Column("key_hash", Words, nullable=False, unique=True),
     _text("name"),
     _json("scopes"),
     _at("created_at"),
@@ -401,21 +423,21 @@ api_keys = Table(
 sign_ins = Table(
     "sign_ins",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("id", Words, primary_key=True),
     _user(index=True),
     _text("token_id"),
     _at("created_at"),
     _at("expires_at"),
 )
 
-revoked_tokens = Table("revoked_tokens", metadata, Column("token_id", Text, primary_key=True), _at("expires_at"))
+revoked_tokens = Table("revoked_tokens", metadata, Column("token_id", Words, primary_key=True), _at("expires_at"))
 
 access_grants = Table(
     "access_grants",
     metadata,
-    Column("platform", Text, primary_key=True),
-    Column("workspace_id", Text, primary_key=True),
-    Column("external_id", Text, primary_key=True),
+    Column("platform", Words, primary_key=True),
+    Column("workspace_id", Words, primary_key=True),
+    Column("external_id", Words, primary_key=True),
     _text("state"),
     _text("code"),
     _at("changed_at"),

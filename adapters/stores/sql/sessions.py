@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.sql.elements import SQLCoreOperations
 
 from adapters.stores import rules
@@ -263,7 +263,8 @@ def drop_messages(connection: Connection, *which: ColumnElement[bool]) -> int:
     removed_from(connection, *which)
     counts = select(chat_messages.c.session_id, func.count()).where(*which).group_by(chat_messages.c.session_id)
     for session_id, gone in connection.execute(counts).all():
-        left = func.max(0, chat_sessions.c.message_count - gone)
+        count = chat_sessions.c.message_count
+        left = case((count > gone, count - gone), else_=0)
         emptied = {"message_count": left, "summary_until_seq": 0, **rows.sealed_values("summary", None)}
         connection.execute(update(chat_sessions).where(chat_sessions.c.id == session_id).values(emptied))
     return connection.execute(delete(chat_messages).where(*which)).rowcount

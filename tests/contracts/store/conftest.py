@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,14 @@ from adapters.clock import ManualClock
 from adapters.stores.memory import MemoryStore
 from adapters.stores.migrations import upgrade
 from adapters.stores.sql import SqlStore
+from adapters.stores.sql.server import PostgresStore
 from core.ports import Store
 from tests.contracts.store.cast import Cast
+from tests.support.postgres import Server, postgres_server
 
 Make = Callable[[Path, Path, ManualClock], Store]
+
+NEEDS_SERVER = {"postgres"}
 
 
 def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
@@ -38,16 +42,27 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A Postgres with an empty database named `contract`."""
+    with postgres_server() as started:
+        started.fresh("contract")
+        yield started
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*STORES, *NEEDS_SERVER])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, template: Path, clock: ManualClock
 ) -> AsyncIterator[Store]:
-    made = STORES[request.param](tmp_path, template, clock)
+    if request.param in NEEDS_SERVER:
+        made: Store = PostgresStore(request.getfixturevalue("server").emptied("contract"), clock)
+    else:
+        made = STORES[request.param](tmp_path, template, clock)
     await made.open()
     yield made
     await made.close()

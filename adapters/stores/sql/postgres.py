@@ -1,0 +1,135 @@
+"""Transactions on a Postgres server: many at a time, each as if it were alone with the rows that it changes.
+
+The functions of this package read, decide and write. On SQLite one writer makes that safe; here REPEATABLE READ does:
+whoever changes a row that somebody else changed meanwhile is refused by the server and begins again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
+
+from adapters.stores.sql.engine import mapped
+from adapters.stores.sql.faults import sqlstate
+from core.errors import AnotherRunner, ConfigurationError, StoreUnavailable
+
+T = TypeVar("T")
+
+TRIES = 12
+FIRST_PAUSE = 0.002
+"""Seconds; doubled at every try, with jitter."""
+_BEGIN_AGAIN = {"40001", "40P01"}
+_TAKEN = "23505"
+_RUNNER = 0x4D656D43686174
+"""The advisory lock of the one process that talks to the platforms; "MemChat" in ASCII."""
+
+
+def postgres_url(url: str) -> URL:
+    """`postgres://` and `postgresql://` on the driver that we use. Raises ConfigurationError for anything else."""
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1))
+    if parsed.get_backend_name() != "postgresql" or not parsed.database:
+        raise ConfigurationError("DATABASE_URL: a Postgres address has to name a database")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def postgres_engine(url: str, connections: int) -> Engine:
+    """`pool_pre_ping`: a server that was restarted costs one look more, not a failed message."""
+    return create_engine(
+        postgres_url(url),
+        isolation_level="REPEATABLE READ",
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        # An insert that found its row there already says so by its count.
+        execution_options={"preserve_rowcount": True},
+        connect_args={"connect_timeout": 5},
+    )
+
+
+class ServerWriter:
+    """Runs functions that take a Connection, each in one transaction, `threads` at a time.
+
+    Functions have to be fit to be run again.
+    """
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="store-writer")
+        self._closed = False
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Raises only errors of our own tree and those of `work`; StoreUnavailable after `close`."""
+        return await self.outside(lambda engine: transaction(engine, work))
+
+    async def outside(self, work: Callable[[Engine], T]) -> T:
+        """Run what manages its own transactions (migrations, VACUUM)."""
+        if self._closed:
+            raise StoreUnavailable("closed")
+        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, work, self._engine)
+
+    async def close(self) -> None:
+        """Wait for what is under way. Idempotent."""
+        self._closed = True
+        await asyncio.to_thread(self._executor.shutdown)
+        await asyncio.to_thread(self._engine.dispose)
+
+
+def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Begin again where the server says so. A lost connection is not tried again: the commit may have reached it."""
+    pause = FIRST_PAUSE
+    for left in reversed(range(TRIES)):
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            state = sqlstate(error)
+            # A key that somebody else took meanwhile is found at the second look; the third would find it taken again.
+            again = state in _BEGIN_AGAIN or (state == _TAKEN and left == TRIES - 1)
+            if not (again and left):
+                raise
+        time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, no secret
+        pause *= 2
+    raise AssertionError("unreachable")
+
+
+class AdvisoryLock:
+    """The runner lock, held by a connection of its own: the server frees it when the process or its line is gone."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._held: Connection | None = None
+
+    def take(self) -> None:
+        """Raises AnotherRunner. Taking it again is no error, and notices a line that was lost meanwhile."""
+        if self._held is not None and _alive(self._held):
+            return
+        self.release()
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if not connection.exec_driver_sql(f"select pg_try_advisory_lock({_RUNNER})").scalar():
+            connection.close()
+            raise AnotherRunner
+        self._held = connection
+
+    def release(self) -> None:
+        if self._held is not None:
+            # The connection ends with the lock; it does not go back to the pool with it.
+            self._held.invalidate()
+            self._held.close()
+            self._held = None
+
+
+def _alive(connection: Connection) -> bool:
+    try:
+        connection.exec_driver_sql("select 1")
+    except DBAPIError:
+        return False
+    return True
