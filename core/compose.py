@@ -19,7 +19,6 @@ from core.privacy import policy_of
 from core.prompts import fit_memories, trim_history
 from core.types import (
     Audience,
-    ChatMessage,
     ChatSession,
     ConversationKind,
     MemoryNamespace,
@@ -51,7 +50,6 @@ class Prompt:
     private: bool
     erase_generation: int
     notice: str = ""
-    seen: tuple[str, ...] = ()
     seen_elsewhere: bool = False
 
 
@@ -89,7 +87,6 @@ class Composer:
             private=not policy_of(turn.stamp.mode).persist,
             erase_generation=scene.erase_generation,
             notice="\n\n".join(filter(None, (_notice(turn, scene.session, history, note), _aside(turn)))),
-            seen=_seen(scene.messages),
             seen_elsewhere=any(message.metadata.get("recalled_elsewhere") for message in scene.messages),
         )
 
@@ -165,16 +162,6 @@ class Composer:
         earlier = (ModelMessage(Role(item.role), item.text, name=item.speaker if in_room else "") for item in kept)
         name = turn.content.sender_name if in_room else ""
         return (*earlier, ModelMessage(Role.USER, turn.content.text, name=name, images=turn.media.images))
-
-
-def _seen(messages: Sequence[ChatMessage]) -> tuple[str, ...]:
-    """What went into earlier replies, directly or through still earlier ones: whoever forgets it, forgets them."""
-    seen: dict[str, None] = {}
-    for message in messages:
-        for key in ("memories_used", "memories_seen"):
-            ids = message.metadata.get(key)
-            seen |= dict.fromkeys(str(item) for item in ids) if isinstance(ids, list | tuple) else {}
-    return tuple(seen)
 
 
 def _notice(turn: Turn, session: ChatSession, history: list[HistoryMessage] | None, note: str) -> str:

@@ -44,7 +44,6 @@ class Draft:
     memories: tuple[RecalledMemory, ...] = ()
     recall_missed: bool = False
     notice: str = ""
-    seen: tuple[str, ...] = ()
     seen_elsewhere: bool = False
     erase_generation: int | None = None
 
@@ -81,7 +80,6 @@ class Recorder:
             metadata: Metadata = {
                 "memories_used": [str(item.memory.id) for item in draft.memories],
                 "recall_missed": draft.recall_missed,
-                "memories_seen": draft.seen,
                 "recalled_elsewhere": draft.seen_elsewhere
                 or any(item.memory.namespace not in (stamp.learn, own) for item in draft.memories),
                 "interrupted": draft.state is not TurnState.ANSWERED,

@@ -308,7 +308,7 @@ class Responder:
         await services.quotas.check(turn.stamp.author_id, services.clock.now())
         prompt = await self.composer.compose(turn, rows[0].note)
         draft.memories, draft.recall_missed, draft.notice = prompt.memories, prompt.recall_missed, prompt.notice
-        draft.seen, draft.seen_elsewhere = prompt.seen, prompt.seen_elsewhere
+        draft.seen_elsewhere = prompt.seen_elsewhere
         draft.erase_generation = prompt.erase_generation
         prefix = f"{prompt.notice}\n\n" if prompt.notice else ""
         stream = services.model.stream_response(prompt.messages, prompt.context, private=prompt.private)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -27,6 +27,7 @@ from core.types import (
     PrivacyMode,
     ProfileId,
     Role,
+    SessionId,
     TurnId,
     TurnState,
     User,
@@ -216,6 +217,17 @@ def floor_of(conversation: Conversation, parent: Conversation | None) -> Privacy
 
 
 def quotes(metadata: Metadata, memories: set[MemoryId]) -> bool:
-    """Whether a reply with this metadata used one of the memories, or followed on one that did."""
-    used = [metadata.get(key) for key in ("memories_used", "memories_seen")]
-    return any(isinstance(ids, list | tuple) and not memories.isdisjoint(ids) for ids in used)
+    """Whether a reply with this metadata used one of the memories."""
+    used = metadata.get("memories_used")
+    return isinstance(used, list | tuple) and not memories.isdisjoint(used)
+
+
+def quoting_from(replies: Iterable[tuple[SessionId, int, Metadata]], memories: set[MemoryId]) -> dict[SessionId, int]:
+    """By session, the `seq` of the first reply that used one of the memories: it stood in the prompts of those after
+    it,
+    so that each of them may have said it again."""
+    first: dict[SessionId, int] = {}
+    for session_id, seq, metadata in replies:
+        if quotes(metadata, memories):
+            first[session_id] = min(seq, first.get(session_id, seq))
+    return first

@@ -640,7 +640,8 @@ class ForgettingStore(Protocol):
         self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId] = ()
     ) -> Mapping[str, int]:
         """Remove the messages and the ended rows of turns that this user wrote or owns, and every reply that used one
-        of `memories`. How many `messages` and `turns` went; unknown ids are passed over."""
+        of `memories`, with those after it in the same talk, whose prompts it stood in. How many `messages` and
+        `turns` went; unknown ids are passed over."""
         ...
 
     async def change_message(

@@ -20,11 +20,10 @@ class MemoryForgetting(Group):
             for row in tables.messages.values()
             if row.turn_id in wanted and user_id in {row.author_id, tables.sessions[row.session_id].user_id}
         }
-        gone = [
-            row
-            for row in tables.messages.values()
-            if row.turn_id in theirs or (row.role is Role.ASSISTANT and rules.quotes(row.metadata, used))
-        ]
+        replies = [row for row in tables.messages.values() if row.role is Role.ASSISTANT]
+        first = rules.quoting_from(((row.session_id, row.seq, row.metadata) for row in replies), used)
+        quoting = {row.id for row in replies if row.seq >= first.get(row.session_id, row.seq + 1)}
+        gone = [row for row in tables.messages.values() if row.turn_id in theirs or row.id in quoting]
         ended = {
             row.id
             for row in tables.inbox.values()

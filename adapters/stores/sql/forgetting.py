@@ -81,15 +81,16 @@ def _said_in(connection: Connection, user_id: UserId, turns: Sequence[TurnId]) -
 
 
 def _quoting(connection: Connection, memories: Sequence[MemoryId]) -> ColumnElement[bool]:
-    """Replies that used one of them, or followed on one that did."""
+    """Replies that used one of them, and those after it in the same talk."""
     table = chat_messages
     if not memories:
         return false()
-    # Ids are UUIDs: that there is one of a list at all is a substring, which one is for us to say.
+    # That there is an id of a list at all is a substring, which one is for us to say.
     using = (table.c.role == Role.ASSISTANT, cast(table.c.metadata, Text).contains('": ["'))
-    found = connection.execute(select(table.c.id, table.c.metadata).where(*using))
-    wanted = set(memories)
-    return table.c.id.in_([row.id for row in found if rules.quotes(row.metadata, wanted)])
+    found = connection.execute(select(table.c.session_id, table.c.seq, table.c.metadata).where(*using))
+    first = rules.quoting_from(((row.session_id, row.seq, row.metadata) for row in found), set(memories))
+    after = (and_(table.c.session_id == session_id, table.c.seq >= seq) for session_id, seq in first.items())
+    return and_(table.c.role == Role.ASSISTANT, or_(false(), *after))
 
 
 def _expire_messages(connection: Connection, before: datetime, which: ColumnElement[bool]) -> int:

@@ -75,16 +75,17 @@ async def test_replies_that_quoted_a_forgotten_memory_go_wherever_they_stand(sto
     ann, bob = await cast.person("Ann"), await cast.person("Bob")
     memory = MemoryId(new_id())
     row = await cast.claimed(bob)
-    question, quoting, other = (
+    question, before, quoting, after = (
         cast.said(bob, row),
-        cast.answer(bob, row, metadata={"memories_used": [memory]}),
         cast.answer(bob, row, metadata={"memories_used": [new_id()]}),
+        cast.answer(bob, row, metadata={"memories_used": [memory]}),
+        cast.answer(bob, row),
     )
-    for message in (question, quoting, other):
+    for message in (before, quoting, question, after):
         await store.create_chat_message(bob.user.id, message)
-    assert (await store.forget_turns(ann.user.id, [], [memory]))["messages"] == 1
+    assert (await store.forget_turns(ann.user.id, [], [memory]))["messages"] == 2
     left = [message.id for message in await store.get_session_messages(bob.user.id, bob.session.id)]
-    assert left == [question.id, other.id]
+    assert left == [before.id, question.id]
 
 
 async def test_an_edited_message_is_learned_anew(store: Store, cast: Cast) -> None:
