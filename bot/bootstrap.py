@@ -259,7 +259,12 @@ def make_transcriber(settings: Settings) -> Transcriber | None:
 async def open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
     from adapters.stores.sql import SqlStore
 
-    store = SqlStore(settings.database_address, clock)
+    if settings.on_postgres:
+        from adapters.stores.sql.server import PostgresStore
+
+        store: SqlStore = PostgresStore(settings.database_address, clock)
+    else:
+        store = SqlStore(settings.database_address, clock)
     stack.push_async_callback(store.close)
     await store.open()
     return store
