@@ -16,6 +16,7 @@ from adapters.platforms.discord.config import CAPABILITIES, PLATFORM, DiscordCon
 from adapters.platforms.discord.errors import delivering
 from adapters.platforms.discord.files import fetch
 from adapters.platforms.discord.gateway import BuildClient, Gateway
+from adapters.platforms.discord.hearing import Hearing
 from adapters.platforms.discord.history import History
 from adapters.platforms.discord.intake import Intake
 from adapters.platforms.discord.interactions import Interactions
@@ -58,7 +59,8 @@ class DiscordAdapter:
         self._complete = complete
         interactions = Interactions()
         self._history = History(self._gateway.ready, config.request_timeout)
-        self._intake = Intake(config, self._gateway.ready, interactions, self._history, conversations)
+        self._hearing = Hearing(self._gateway.ready, config.engagement)
+        self._intake = Intake(config, self._gateway.ready, self._hearing, interactions, self._history, conversations)
         self._outbound = Outbound(self._gateway.ready, interactions, config.request_timeout)
         self._sending: set[asyncio.Task[object]] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -115,7 +117,7 @@ class DiscordAdapter:
 
     async def thread_history(self, address: ReplyAddress, *, limit: int) -> list[tuple[str, str]]:
         async with delivering(self._config.request_timeout):
-            me = await self._intake.myself()
+            me = await self._hearing.myself()
         return await self._history.thread(address, me, limit)
 
     async def backlog(self, place: Place, cursor: str, since: datetime) -> AsyncIterator[InboundMessage]:

@@ -41,6 +41,7 @@ class Gateway:
         self._login = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._has_content = True
+        self._is_stopped = False
 
     async def start(self) -> None:
         """Log in and begin to listen. Raises ConfigurationError for a token that Discord does not know; a Discord that
@@ -57,14 +58,18 @@ class Gateway:
             # together with its result.
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1.0)
+        self._is_stopped = True
         await self._drop()
 
     async def ready(self) -> discord.Client:
         """A client that is logged in, which is all it takes to send.
 
-        Raises ConfigurationError for a token that Discord does not know, one of SDK_ERRORS when it cannot be reached.
+        Raises ConfigurationError for a token that Discord does not know, one of SDK_ERRORS when it cannot be reached or
+        after the stop.
         """
         async with self._login:
+            if self._is_stopped:
+                raise RuntimeError("stopped")
             if self._client is None:
                 self._client = await self._log_in()
             return self._client

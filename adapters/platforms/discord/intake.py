@@ -6,30 +6,26 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 
 import discord
 
 from adapters.platforms.discord.catchup import CatchUp, Conversations
-from adapters.platforms.discord.config import DiscordConfig, Engagement
-from adapters.platforms.discord.errors import SDK_ERRORS, delivering
+from adapters.platforms.discord.config import DiscordConfig
+from adapters.platforms.discord.errors import SDK_ERRORS
+from adapters.platforms.discord.hearing import LOOKUP_SECONDS, Hearing
 from adapters.platforms.discord.history import History
 from adapters.platforms.discord.interactions import Interactions
 from adapters.platforms.discord.post import GetClient
 from adapters.platforms.discord.render import Part
 from adapters.platforms.discord.translate import (
-    BotSelf,
     translate_delete,
     translate_edit,
     translate_interaction,
-    translate_message,
 )
 from core.errors import (
     AccessDenied,
     ConfigurationError,
-    DeliveryError,
-    DeliveryRefused,
     MemoryChatError,
     StoreError,
     StoreFull,
@@ -46,10 +42,8 @@ log = logging.getLogger(__name__)
 ACK_SECONDS = 2.5
 """Discord waits three for the first response to an interaction."""
 
-LOOKUP_SECONDS = 3.0
 LONGEST_PAUSE = 30.0
 DRAIN_SECONDS = 5.0
-MOST_THREADS = 2_000
 TRIES = 5
 """How often one event is tried that the store refuses without being out of order itself."""
 
@@ -66,6 +60,7 @@ class Intake:
         self,
         config: DiscordConfig,
         client: GetClient,
+        hearing: Hearing,
         interactions: Interactions,
         history: History,
         conversations: Conversations | None,
@@ -73,6 +68,7 @@ class Intake:
         self.accept: Acceptor | None = None
         self._config = config
         self._client = client
+        self._hearing = hearing
         self._interactions = interactions
         self._history = history
         self._order = KeyedLocks()
@@ -80,26 +76,25 @@ class Intake:
         self._is_stopping = False
         self._under_way: set[asyncio.Task[object]] = set()
         self._asleep: set[asyncio.Task[object]] = set()
-        self._at_own_message: dict[int, bool] = {}
 
     def connected(self) -> None:
         self._catch_up.begin()
 
     async def message(self, message: discord.Message) -> None:
         async with self._in_turn(message.channel.id):
-            event = await self._heard(message)
+            event = await self._hearing.heard(message) if self.accept else None
             if event is not None:
                 await self._store(event)
 
     async def edited(self, message: discord.Message) -> None:
         async with self._in_turn(message.channel.id):
-            event = translate_edit(message, await self.myself())
+            event = translate_edit(message, await self._hearing.myself()) if self.accept else None
             if event is not None:
                 await self._store(event)
 
     async def deleted(self, message_ids: Sequence[int], channel_id: int) -> None:
         async with self._in_turn(channel_id):
-            channel = (await self._client()).get_channel(channel_id)
+            channel = (await self._client()).get_channel(channel_id) if self.accept else None
             for message_id in message_ids:
                 await self._store(translate_delete(message_id, channel, channel_id))
 
@@ -118,13 +113,9 @@ class Intake:
     async def backlog(self, place: Place, cursor: str, since: datetime) -> AsyncIterator[InboundMessage]:
         """What was written for the bot. Raises DeliveryError."""
         async for message in self._history.since(place, cursor, since):
-            event = await self._heard(message)
+            event = await self._hearing.heard(message)
             if event is not None:
                 yield event
-
-    async def myself(self) -> BotSelf:
-        user = (await self._client()).user
-        return BotSelf(user.id if user else 0, self._config.engagement)
 
     async def stop(self) -> None:
         """Take nothing more; what is not stored by then is read back next time."""
@@ -153,43 +144,6 @@ class Intake:
         since = discord.utils.utcnow() - self._config.read_back
         async for event in self.backlog(place, cursor, since):
             await self._store(event)
-
-    async def _heard(self, message: discord.Message) -> InboundMessage | None:
-        """None for what is not meant for the bot: it goes no further than this."""
-        me = await self.myself()
-        if isinstance(message.channel, discord.PartialMessageable) and message.guild is not None:
-            await self._complete(message)
-        event = translate_message(message, me)
-        if event is None or event.sender.is_bot:
-            return None
-        if event.addressed or await self._is_at_own_message(message.channel, me):
-            return replace(event, addressed=True)
-        return None
-
-    async def _complete(self, message: discord.Message) -> None:
-        """A thread that the cache does not know yet: its channel is part of its place."""
-        with suppress(*SDK_ERRORS):
-            async with asyncio.timeout(LOOKUP_SECONDS):
-                channel = await (await self._client()).fetch_channel(message.channel.id)
-                message.channel = channel  # type: ignore[assignment]  # what has messages can be the channel of one
-
-    async def _is_at_own_message(self, channel: object, me: BotSelf) -> bool:
-        """Whether a thread starts at a message of the bot, which alone does not make the bot a member of it."""
-        if not isinstance(channel, discord.Thread) or me.engagement is not Engagement.MENTION:
-            return False
-        parent = channel.parent
-        if channel.id not in self._at_own_message and isinstance(parent, discord.TextChannel):
-            try:
-                async with delivering(LOOKUP_SECONDS):
-                    author = (await parent.fetch_message(channel.id)).author.id
-            except DeliveryRefused:
-                author = 0
-            except DeliveryError:
-                return False
-            if len(self._at_own_message) >= MOST_THREADS:
-                self._at_own_message.clear()
-            self._at_own_message[channel.id] = author == me.id
-        return self._at_own_message.get(channel.id, False)
 
     async def _store(self, event: InboundEvent) -> None:
         """Until the core has it, because Discord does not send it again; what comes after it in its channel waits."""

@@ -6,7 +6,7 @@ import discord
 import pytest
 
 from adapters.platforms.discord import PLATFORM, DiscordConfig, Engagement
-from core.errors import BadArgument, MemoryChatError, StoreError, StoreUnavailable
+from core.errors import BadArgument, DeliveryUnknown, MemoryChatError, StoreError, StoreUnavailable
 from core.messages import Acceptance, Attachment, ReplyAddress, RoomRole
 from core.types import Audience, ConversationKind, Place, TurnId
 from tests.e2e.discord.desk import Desk, reply
@@ -179,8 +179,13 @@ async def test_nothing_is_taken_after_the_stop(sim: SimulatedDiscord, desk: Desk
     ada = sim.person("ada")
     await sim.say(ada, "before")
     await sim.adapter.stop()
-    await sim.say(ada, "after")
+    sent = await sim.say(ada, "after")
+    await ada.edit(sent, "after all")
+    await ada.delete(sent)
+    assert desk.events == desk.messages
     assert desk.texts == ["before"]
+    with pytest.raises(DeliveryUnknown):
+        await sim.adapter.send(ReplyAddress.of(desk.messages[0]), reply("too late"), nonce="1")
 
 
 async def test_a_malformed_event_is_dropped_and_the_next_one_is_heard(sim: SimulatedDiscord, desk: Desk) -> None:
