@@ -71,6 +71,7 @@ async def test_memories_of_others_cannot_be_guessed_by_id(home: Home, model: Scr
         conversation = await town.store.find_conversation(town.person("ana").place)
         assert conversation
         eve = town.person("eve")
+        await eve.says("hello")
         for reference in (
             memory.id,
             memory.id[:8],
