@@ -44,7 +44,14 @@ STATUS: tuple[tuple[type[MemoryChatError], int], ...] = (
 )
 """The first that fits."""
 
-CODES = {400: "bad_request", 401: "not_authenticated", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+CODES = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+}
 DESCRIPTIONS = {
     400: "A rule was broken; `detail` says which",
     401: "Not signed in, or not any more",

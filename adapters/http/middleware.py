@@ -7,6 +7,7 @@ import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http.errors import answer
@@ -15,8 +16,11 @@ from core.types import new_id
 log = logging.getLogger(__name__)
 
 
-class BodyTooLarge(Exception):
-    """More came than was announced."""
+class BodyTooLarge(HTTPException):
+    """As the framework's own kind, so that reading a body passes it on."""
+
+    def __init__(self) -> None:
+        super().__init__(413, "That is too large.")
 
 
 class Metrics:

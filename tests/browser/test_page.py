@@ -204,6 +204,7 @@ def test_a_reply_is_text_and_never_markup(page: Page, looks: str) -> None:
 
 def test_it_is_used_by_keyboard_alone(page: Page, looks: str) -> None:
     sign_up(page)
+    page.get_by_role("textbox", name="Message").focus()
     page.keyboard.type("I live in Porto.")
     page.keyboard.press("Enter")
     page.locator(".message.assistant").first.wait_for()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
 from adapters.clock import ManualClock
@@ -159,3 +162,36 @@ async def build_site(
 @pytest.fixture
 async def site(build_site: Builder) -> Site:
     return await build_site()
+
+
+@dataclass
+class Live:
+    """A site behind a real server on a real socket."""
+
+    site: Site
+    address: str
+
+
+@asynccontextmanager
+async def served(site: Site) -> AsyncIterator[Live]:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    config = uvicorn.Config(site.app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve([listener]))  # without its signal handlers
+    async with asyncio.timeout(10):
+        while not server.started:  # noqa: ASYNC110 # uvicorn has no event for it
+            await asyncio.sleep(0.01)
+    try:
+        yield Live(site, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+@pytest.fixture
+async def live(tmp_path: Path, template: Path, shared_embedder: OnnxEmbedder) -> AsyncIterator[Live]:
+    async with AsyncExitStack() as stack:
+        build = Builder(stack, shared_embedder, lambda clock: _memory(tmp_path, template, clock))
+        async with served(await build()) as running:
+            yield running
