@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -31,8 +32,25 @@ def jobs_of(app: App) -> tuple[Job, ...]:
         Job("outbox-retry", timedelta(seconds=5), engine.responder.retry_unsent),
         Job("learn-quiet", timedelta(seconds=30), engine.learner.quiet),
         Job("purge", timedelta(hours=1), lambda: store.purge(clock.now())),
+        Job("retention", timedelta(hours=1), partial(_retain, app)),
         Job("compact", timedelta(hours=6), store.compact),
     )
+
+
+async def _retain(app: App) -> None:
+    """Messages and memories that are older than the settings, or than their profile allows, go."""
+    privacy = app.settings.privacy
+    gone = await app.store.expire(
+        app.clock.now(), _days(privacy.message_retention_days), _days(privacy.memory_retention_days)
+    )
+    if any(gone.values()):
+        log.info("retention removed %d messages and %d memories", gone["messages"], gone["memories"])
+        await app.store.compact()
+
+
+def _days(number: int) -> timedelta | None:
+    """0 means for ever."""
+    return timedelta(days=number) if number else None
 
 
 class Scheduler:
