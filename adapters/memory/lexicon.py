@@ -18,26 +18,26 @@ class Lexicon:
 
     def __init__(self) -> None:
         self._postings: dict[str, list[MemoryId]] = {}
-        self._lengths: dict[MemoryId, int] = {}
+        self._terms: dict[MemoryId, tuple[str, ...]] = {}
         self._total = 0
         self._languages: Counter[str] = Counter()
 
     def add(self, memory_id: MemoryId, text: str, language: str) -> None:
-        terms = document_terms(text, language)
+        terms = self._terms[memory_id] = tuple(document_terms(text, language))
         for term in terms:
             self._postings.setdefault(term, []).append(memory_id)
-        self._lengths[memory_id] = len(terms)
         self._total += len(terms)
         self._languages[language] += 1
 
-    def remove(self, memory_id: MemoryId, text: str, language: str) -> None:
-        """Takes the same text and language as `add` did, so that they need not be kept twice."""
-        for term in document_terms(text, language):
+    def remove(self, memory_id: MemoryId, language: str) -> None:
+        """`language` is the one that was added."""
+        terms = self._terms.pop(memory_id)
+        for term in terms:
             holders = self._postings[term]
             holders.remove(memory_id)
             if not holders:
                 del self._postings[term]
-        self._total -= self._lengths.pop(memory_id)
+        self._total -= len(terms)
         self._languages[language] -= 1
 
     def scores(self, question: str) -> dict[MemoryId, float]:
@@ -60,12 +60,12 @@ class Lexicon:
             for memory_id, total in sums.items()
         }
 
-    def rare_terms(self, text: str, language: str) -> frozenset[str]:
-        """The words of a held text that at most one other memory holds."""
-        return frozenset(term for term in document_terms(text, language) if len(self._postings.get(term, ())) <= 2)
+    def rare_terms(self, memory_id: MemoryId) -> frozenset[str]:
+        """The words of a memory that at most one other holds."""
+        return frozenset(term for term in self._terms[memory_id] if len(self._postings[term]) <= 2)
 
     def _saturation(self, memory_id: MemoryId) -> float:
-        length = self._lengths[memory_id] * len(self._lengths) / self._total
+        length = len(self._terms[memory_id]) * len(self._terms) / self._total
         return (K1 + 1) / (1 + K1 * (1 - B + B * length))
 
     def _known_languages(self) -> tuple[str, ...]:
@@ -78,4 +78,4 @@ class Lexicon:
         return list(dict.fromkeys(memory_id for holders in lists for memory_id in holders))
 
     def _rarity(self, holders: int) -> float:
-        return math.log1p((len(self._lengths) - holders + 0.5) / (holders + 0.5))
+        return math.log1p((len(self._terms) - holders + 0.5) / (holders + 0.5))

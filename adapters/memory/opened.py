@@ -57,13 +57,12 @@ class Opened:
         memory = entry.memory
         if self.keys.get(text_key(memory.text)) == memory_id:
             del self.keys[text_key(memory.text)]
-        self.lexicon.remove(memory_id, _words_of(memory), entry.language)
+        self.lexicon.remove(memory_id, entry.language)
         del self._told[bisect_left(self._told, _place(memory))]
         return True
 
     def rare_words(self, memory_id: MemoryId) -> frozenset[str]:
-        entry = self.entries[memory_id]
-        return self.lexicon.rare_terms(entry.memory.text, entry.language)
+        return self.lexicon.rare_terms(memory_id)
 
     def told_before(self, memory_id: MemoryId) -> MemoryId | None:
         place = bisect_left(self._told, _place(self.entries[memory_id].memory))
