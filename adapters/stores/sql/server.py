@@ -1,25 +1,34 @@
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine
 
 from adapters.stores import migrations
 from adapters.stores.sql.engine import Reader
 from adapters.stores.sql.postgres import AdvisoryLock, ServerWriter, postgres_engine
 from adapters.stores.sql.store import SqlStore
 from core.errors import SchemaMismatch
+from core.messages import InboxRow
 from core.ports.clock import Clock
+from core.types import ConversationId, Lane
+
+Enqueue = Callable[[Connection, ConversationId, Lane], None]
 
 
 class PostgresStore(SqlStore):
     """The Store on a Postgres server: `PostgresStore("postgresql://user@host/name", clock)`, then `await open()`.
 
     Any number of processes may use the same database. `writers` and `readers` are the transactions at a time, each of
-    them a connection; one more holds the runner lock.
+    them a connection; one more holds the runner lock. `enqueue` is called in the transaction that accepts a message.
 
     Raises ConfigurationError for another address.
     """
 
-    def __init__(self, url: str, clock: Clock, *, writers: int = 6, readers: int = 4) -> None:
+    def __init__(
+        self, url: str, clock: Clock, *, writers: int = 6, readers: int = 4, enqueue: Enqueue | None = None
+    ) -> None:
+        self._enqueue_job = enqueue
         self._url = url
         self._line = AdvisoryLock(postgres_engine(url, 1))
         # Not SqlStore's own, which makes what a file needs.
@@ -35,8 +44,9 @@ class PostgresStore(SqlStore):
         if found != migrations.HEAD:
             raise SchemaMismatch(found, user_message=migrations.mismatch(found))
 
-    async def close(self) -> None:
-        await super().close()
+    def _accepted(self, connection: Connection, row: InboxRow) -> None:
+        if self._enqueue_job is not None:
+            self._enqueue_job(connection, row.stamp.conversation_id, row.lane)
 
     async def take_runner_lock(self, owner: str) -> None:
         """`owner` is not written anywhere: the lock is the connection's."""

@@ -69,7 +69,12 @@ class SqlTurns(Group):
             _enqueue(connection, row, reply, {})
         if batch.mode_floor:
             _set_floor(connection, batch.row.stamp.conversation_id, batch.mode_floor)
-        return _enqueue(connection, batch.row, batch.outbox, {"cursor": batch.cursor} if batch.cursor else {})
+        stored = _enqueue(connection, batch.row, batch.outbox, {"cursor": batch.cursor} if batch.cursor else {})
+        self._accepted(connection, stored)
+        return stored
+
+    def _accepted(self, connection: Connection, row: InboxRow) -> None:
+        """A place for what has to be written with the row, in its transaction."""
 
     @writes
     def claim_turn(
