@@ -12,6 +12,7 @@ BENCHMARKS = (
     ("Search", ("bench.scale", "search")),
     ("Weight", ("bench.scale", "weight")),
     ("Store", ("bench.store",)),
+    ("Platforms", ("bench.platforms",)),
     ("Privacy", ("bench.privacy",)),
     ("Retrieval", ("bench.retrieval",)),
 )
