@@ -211,17 +211,20 @@ class Inbox:
         change = await self._session(message, after, request, pinned)
         change = self._leave_incognito(scene, after, change)
         stamp = await self._stamp(after, request, change.session_id, pinned)
-        row = await self._row(message, stamp, request, first=not scene.member.welcomed)
+        greets = self._greets(message, scene, stamp)
+        row = await self._row(message, stamp, request, first=greets)
         row = replace(row, note=change.note(stamp.mode))
         outbox = await self._ready_reply(row, request)
         stored = await self._store.accept(
             AcceptBatch(
                 row=row,
-                member=replace(member, welcomed=True) if member != scene.member or not member.welcomed else None,
+                member=replace(member, welcomed=member.welcomed or greets)
+                if greets or member != scene.member
+                else None,
                 close_sessions=change.close,
                 open_session=change.opened,
                 outbox=outbox,
-                before=await self._welcome(message, scene, stamp),
+                before=await self._welcome(message, scene, stamp) if greets else (),
                 mode_floor=transition.mode_floor if transition else None,
                 cursor=message.cursor,
             )
@@ -358,7 +361,7 @@ class Inbox:
         if mode_of(after) is PrivacyMode.INCOGNITO:
             return change
         own = before.own_session
-        if own is None or own.privacy_mode is not PrivacyMode.INCOGNITO or own.id in change.close:
+        if own is None or own.privacy_mode is not PrivacyMode.INCOGNITO or own.id in (change.session_id, *change.close):
             return change
         return replace(change, close=(*change.close, own.id))
 
@@ -442,8 +445,6 @@ class Inbox:
         self, message: InboundMessage, scene: Scene, stamp: Stamp
     ) -> tuple[tuple[InboxRow, OutboxRow], ...]:
         """A row of its own before the first message's, whose event key makes it happen once and never again."""
-        if scene.member.welcomed or self._is_explicit(message):
-            return ()
         in_room = scene.conversation.kind is ConversationKind.SHARED
         place = scene.conversation.parent_id or scene.conversation.id
         key = f"{place}" if in_room else f"{place}:{scene.user.id}"
@@ -451,6 +452,11 @@ class Inbox:
         # The welcome holds nothing of the person, so that it is an ordinary reply also when the talk is incognito.
         open_stamp = replace(stamp, mode=PrivacyMode.NORMAL, recall=(), learn=None)
         return (await self._notice(f"welcome:{key}", open_stamp, ReplyAddress.of(message), message.sent_at, text),)
+
+    def _greets(self, message: InboundMessage, scene: Scene, stamp: Stamp) -> bool:
+        """A room is greeted where all can read it, so not by the answer to one asker alone."""
+        alone = scene.conversation.kind is ConversationKind.SHARED and stamp.audience is Audience.ASKER
+        return not (scene.member.welcomed or alone or self._is_explicit(message))
 
     def _is_explicit(self, message: InboundMessage) -> bool:
         """A place made by a person who read on a page what this is needs no welcome."""

@@ -19,6 +19,7 @@ function door(notice = null) {
   leave();
   unlisten();
   leave = unlisten = () => {};
+  delete document.documentElement.dataset.mode;
   signIn(root, start, notice);
 }
 

@@ -19,11 +19,13 @@ export function fill(element, ...children) {
 }
 
 export function toast(text, { action, label, seconds = 5 } = {}) {
-  const line = h("div", { class: "toast" }, h("span", {}, text));
+  const place = document.getElementById("toasts");
+  if (!action) place.querySelectorAll(".toast.plain").forEach((earlier) => earlier.remove());
+  const line = h("div", { class: action ? "toast" : "toast plain" }, h("span", {}, text));
   let timer;
   const close = () => { clearTimeout(timer); line.remove(); };
   if (action) line.append(h("button", { class: "link", type: "button", onclick: () => { close(); action(); } }, label));
-  document.getElementById("toasts").append(line);
+  place.append(line);
   timer = setTimeout(close, seconds * 1000);
   return close;
 }

@@ -84,7 +84,19 @@ async def test_incognito_leaves_nothing_but_its_count(site: Site) -> None:
     assert await ana.ok("GET", f"/sessions/{session}/messages") == []
     profile = (await ana.ok("GET", "/memory-profiles"))[0]["id"]
     assert await ana.ok("GET", f"/memory-profiles/{profile}/memories") == []
-    assert (await ana.ok("GET", f"/sessions/{session}"))["message_count"] == 2
+    shown = await ana.ok("GET", f"/sessions/{session}")
+    assert (shown["message_count"], shown["closed_at"]) == (2, None)
+
+
+async def test_an_incognito_session_goes_on_and_knows_what_was_said_in_it(build_site: Builder) -> None:
+    model = ScriptedModel()
+    site = await build_site(model=model)
+    ana = await site.person("ana")
+    session = await session_of(ana, privacy_mode="incognito")
+    await ana.ok("POST", "/chat", {"session_id": session, "message": "My dog is called Rex."})
+    await ana.ok("POST", "/chat", {"session_id": session, "message": "What is my dog called?"})
+    assert "My dog is called Rex." in model.calls[-1].text
+    assert model.calls[-1].private
 
 
 async def test_changing_mode_and_profile_of_a_session(site: Site) -> None:
