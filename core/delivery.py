@@ -28,6 +28,7 @@ from core.types import Audience, ConversationKind, OutboxState, PlatformName
 log = logging.getLogger(__name__)
 
 SEND_TRIES = 4
+NONCE_LIFE = timedelta(minutes=2)
 TYPING_SECONDS = 4.0
 
 
@@ -108,7 +109,7 @@ class Delivery:
                     raise
                 known = error.sent_ids or (stream.message_ids if stream is not None else known)
                 stream = None
-                if not _resend_is_safe(adapter.capabilities, known):
+                if not _resend_is_safe(adapter.capabilities, known, self._clock.now() - outbox.created_at):
                     reply = replace(reply, maybe_duplicate=True)
                 await asyncio.sleep(0.5 * 2**attempt)
         raise DeliveryUnknown("no try left")
@@ -116,7 +117,8 @@ class Delivery:
     def _labelled(self, capabilities: PlatformCapabilities, outbox: OutboxRow, reply: Reply) -> Reply:
         """An earlier try that may have arrived is told, unless the platform recognises the second one."""
         interrupted = outbox.state is OutboxState.SENDING and outbox.attempts > 0
-        if interrupted and not _resend_is_safe(capabilities, outbox.message_ids):
+        age = self._clock.now() - outbox.created_at
+        if interrupted and not _resend_is_safe(capabilities, outbox.message_ids, age):
             return replace(reply, maybe_duplicate=True)
         return reply
 
@@ -248,7 +250,8 @@ class EditStream:
         return await self._adapter.send(self._outbox.address, reply, nonce=self._outbox.nonce, known_ids=self._ids)
 
 
-def _resend_is_safe(capabilities: PlatformCapabilities, known_ids: tuple[str, ...]) -> bool:
-    if capabilities.nonce_makes_resend_safe:
+def _resend_is_safe(capabilities: PlatformCapabilities, known_ids: tuple[str, ...], age: timedelta) -> bool:
+    """`age` of the reply: a platform keeps nonces for some minutes only."""
+    if capabilities.nonce_makes_resend_safe and age < NONCE_LIFE:
         return True
     return bool(known_ids) and capabilities.edit_makes_resend_safe
