@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from core.commands.format import quoted
+from core.commands.listing import PREFIX
 from core.errors import MemoryChatError
 from core.learning import recent_memory
-from core.messages import HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
+from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, MemoryOrigin, MemoryPort, ModelUsage, Store
 from core.ports.store import RecordBatch
 from core.privacy import policy_of
 from core.types import (
     ChatMessage,
+    ConversationKind,
     MemoryNamespace,
     MemoryRecord,
     MessageId,
@@ -63,7 +66,8 @@ class Recorder:
 
     async def record_talk(
         self, rows: tuple[InboxRow, ...], outbox: OutboxRow, turn: Turn, reply: Reply, draft: Draft
-    ) -> None:
+    ) -> Reply:
+        """The reply to send, with what was just kept under it where the operator wants that shown."""
         now = self._clock.now()
         stamp = turn.stamp
         usage = Usage(len(rows), draft.usage.prompt_tokens, draft.usage.completion_tokens)
@@ -73,7 +77,7 @@ class Recorder:
         if not policy_of(stamp.mode).persist:
             await self.record(rows, outbox, reply, draft.state, count=2, usage=usage)
             await self._vault.remember_history(stamp, said, answered if keeps_reply else None)
-            return
+            return reply
         messages = [await self._message(turn, said, {})]
         if keeps_reply:
             own = MemoryNamespace(stamp.owner_id, stamp.profile_id)
@@ -86,6 +90,7 @@ class Recorder:
             }
             messages.append(await self._message(turn, answered, metadata))
         memories, generations = await self._recent_memory(turn, draft)
+        reply = self._with_undo(turn, reply, memories)
         await self.record(
             rows,
             outbox,
@@ -96,6 +101,15 @@ class Recorder:
             memories=memories,
             generations=generations,
         )
+        return reply
+
+    def _with_undo(self, turn: Turn, reply: Reply, memories: tuple[MemoryRecord, ...]) -> Reply:
+        """Never in a room, where everybody would read what one of them is remembered for."""
+        if not memories or not self._policy.undo_line or turn.address.kind is not ConversationKind.PRIVATE:
+            return reply
+        told = quoted(recent_memory(turn.content.text))
+        undo = Button("Undo", f"/forget #{memories[0].id[:PREFIX]}")
+        return replace(reply, text=f"{reply.text}\n\n_Kept:_ {told}", buttons=(*reply.buttons, undo))
 
     async def _recent_memory(
         self, turn: Turn, draft: Draft

@@ -294,7 +294,7 @@ class Responder:
         outbox = replace(outbox, kind=draft.kind)
         reply = reply_of(outbox, text)
         try:
-            await self._recorder.record_talk(rows, outbox, turn, reply, draft)
+            reply = await self._recorder.record_talk(rows, outbox, turn, reply, draft)
         except BaseException:
             await live.close()
             raise
