@@ -17,6 +17,7 @@ from core.messages import RoomRole
 from core.pages import pages
 from core.types import ConversationKind, Memory, MemoryNamespace, UserId
 
+LISTED_SHARE = 0.5
 SEARCH_LIMIT = 50
 
 
@@ -50,6 +51,8 @@ async def scope_of(context: CommandContext) -> Scope:
 
 async def matches(context: CommandContext, scope: Scope, query: str) -> list[Memory]:
     found = await context.memory.search_memories([scope.namespace], query, limit=SEARCH_LIMIT)
+    # A prompt may hold what is only near; a list that somebody forgets from may not.
+    found = [hit for hit in found if hit.score >= found[0].score * LISTED_SHARE]
     return [item.memory for item in found if scope.shows(item.memory)]
 
 
