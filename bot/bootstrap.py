@@ -6,9 +6,10 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from core.commands.registry import Registry, build_registry
 from core.delivery import Delivery
 from core.direct import DIRECT, DirectAdapter
 from core.engine import ConversationEngine
+from core.errors import AnotherRunner, ConfigurationError
 from core.linking import AccountLinking
 from core.policy import DEFAULT_PERSONA, EnginePolicy
 from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber, TurnQueue
@@ -35,6 +37,7 @@ from core.vault import Vault
 if TYPE_CHECKING:
     from adapters.keys.keyring import SqlKeyring
     from adapters.memory.embedder import Embedder
+    from adapters.stores.sql.server import Enqueue
 
 LOCAL_KEYRING = "keyring.db"
 log = logging.getLogger(__name__)
@@ -43,6 +46,19 @@ CLOSE_TIMEOUT = 1.5
 """Seconds that one platform may take to close its connections."""
 STOP_GRACE = 5.0
 """Seconds that running turns get at a stop; the rest of the 10 s that a stop may take is for closing connections."""
+
+
+LOCK_PAUSE = 2.0
+"""Seconds between two looks whether the gateway before this one is gone."""
+
+
+class Duty(Enum):
+    """What a process does. `ALONE`: everything, and nobody else does; `GATEWAY`: talks to the platforms, one at a
+    time; `WORKER`: answers, any number of them."""
+
+    ALONE = "alone"
+    GATEWAY = "gateway"
+    WORKER = "worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +87,7 @@ async def build(
     configured: bool = False,
     model: LanguageModel | None = None,
     answering: bool = True,
+    duty: Duty = Duty.ALONE,
 ) -> AsyncIterator[App]:
     """Open what the settings name, and close it again in the reverse order.
 
@@ -78,16 +95,18 @@ async def build(
     and no
     runner lock is taken. `platforms` are given ready-made (the terminal); with `configured` those whose tokens are set
     are made too. `model` stands in for the configured one. Whoever asked for them starts them; they are stopped
-    here, after the last turn.
+    here, after the last turn. A gateway waits here until the one before it is gone.
 
     Raises ConfigurationError, StoreError (AnotherRunner, SchemaMismatch, StoreReadOnly, …).
     """
+    if duty is not Duty.ALONE and settings.queue.kind != "postgres":
+        raise ConfigurationError(f"`memorychat {duty.value}` needs QUEUE=postgres; `memorychat run` does it all alone")
     clock = SystemClock()
     owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"
     async with AsyncExitStack() as stack:
         store = await open_store(settings, clock, stack)
         sealer = await _open_sealer(settings, store, stack)
-        ephemeral = ProcessEphemeralStore(clock)
+        ephemeral = _make_ephemeral(settings, clock, duty)
         stack.push_async_callback(ephemeral.close)
         model = model or make_model(settings)
         stack.push_async_callback(model.close)
@@ -96,22 +115,71 @@ async def build(
             stack.push_async_callback(transcriber.close)
         memory = make_memory(settings, store, sealer, model, clock)
         stack.push_async_callback(memory.close)
-        if answering:
-            await store.take_runner_lock(owner)
+        if answering and duty is not Duty.WORKER:
+            await _take_runner_lock(store, owner, waits=duty is Duty.GATEWAY)
             stack.push_async_callback(store.release_runner_lock)
         registry = build_registry()
         if configured:
             platforms = [*platforms, *configured_platforms(settings, store, registry)]
         app = _assemble(
-            settings, clock, owner, store, sealer, ephemeral, memory, model, registry, platforms, transcriber
+            settings, clock, owner, store, sealer, ephemeral, memory, model, registry, platforms, transcriber, duty
         )
         for adapter in app.platforms:
             # Registered before the engine's end, so that running turns still reach their people.
             stack.push_async_callback(_stop, adapter)
         if answering:
-            await app.engine.start(only_process=True)
+            await app.engine.start(only_process=duty is Duty.ALONE)
             stack.push_async_callback(app.engine.close, STOP_GRACE)
         yield app
+
+
+async def _take_runner_lock(store: Store, owner: str, *, waits: bool) -> None:
+    """Raises AnotherRunner, unless `waits`."""
+    while True:
+        try:
+            return await store.take_runner_lock(owner)
+        except AnotherRunner:
+            if not waits:
+                raise
+        await asyncio.sleep(LOCK_PAUSE)
+
+
+def _make_ephemeral(settings: Settings, clock: Clock, duty: Duty) -> EphemeralStore:
+    """What is written in one process has to be there for the one that answers."""
+    if settings.redis.url is not None:
+        from adapters.ephemeral.redis import RedisEphemeralStore
+
+        return RedisEphemeralStore(settings.redis.url.get_secret_value())
+    if duty is not Duty.ALONE:
+        from adapters.ephemeral.nowhere import NoEphemeralStore
+
+        return NoEphemeralStore(clock)
+    return ProcessEphemeralStore(clock)
+
+
+def _make_queue(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    owner: str,
+    duty: Duty,
+    stop_turn: Callable[[ConversationId], Awaitable[object]],
+) -> TurnQueue:
+    concurrency, lease = settings.queue.concurrency, settings.queue.lease.total_seconds()
+    if settings.queue.kind == "postgres":
+        from adapters.queues.postgres import PostgresQueue
+
+        return PostgresQueue(
+            settings.database_address,
+            store,
+            clock,
+            owner=owner,
+            concurrency=concurrency,
+            lease=lease,
+            answering=duty is not Duty.GATEWAY,
+            stop_turn=stop_turn,
+        )
+    return EmbeddedQueue(store, clock, owner=owner, concurrency=concurrency, lease=lease)
 
 
 async def _stop(adapter: PlatformAdapter) -> None:
@@ -134,23 +202,21 @@ def _assemble(
     registry: Registry,
     platforms: Sequence[PlatformAdapter],
     transcriber: Transcriber | None,
+    duty: Duty,
 ) -> App:
     policy = make_policy(settings)
     direct = DirectAdapter()
     adapters: dict[PlatformName, PlatformAdapter] = {adapter.name: adapter for adapter in platforms}
     adapters[DIRECT] = direct
     vault = Vault(sealer, ephemeral, policy.incognito_idle)
-    queue = EmbeddedQueue(
-        store,
-        clock,
-        owner=owner,
-        concurrency=settings.queue.concurrency,
-        lease=settings.queue.lease.total_seconds(),
-    )
 
     async def tell(conversation_id: ConversationId, text: str) -> None:
         await engine.inbox.tell(conversation_id, text)
 
+    async def stop_turn(conversation_id: ConversationId) -> None:
+        await engine.stop(conversation_id)
+
+    queue = _make_queue(settings, store, clock, owner, duty, stop_turn)
     services = Services(
         store=store,
         vault=vault,
@@ -256,13 +322,21 @@ def make_transcriber(settings: Settings) -> Transcriber | None:
     )
 
 
+def _enqueue_of(settings: Settings) -> Enqueue | None:
+    if settings.queue.kind != "postgres":
+        return None
+    from adapters.queues.postgres import enqueue
+
+    return enqueue
+
+
 async def open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
     from adapters.stores.sql import SqlStore
 
     if settings.on_postgres:
         from adapters.stores.sql.server import PostgresStore
 
-        store: SqlStore = PostgresStore(settings.database_address, clock)
+        store: SqlStore = PostgresStore(settings.database_address, clock, enqueue=_enqueue_of(settings))
     else:
         store = SqlStore(settings.database_address, clock)
     stack.push_async_callback(store.close)

@@ -7,17 +7,21 @@ import logging
 import signal
 from contextlib import AsyncExitStack
 
-from bot.bootstrap import build
+from bot.bootstrap import App, Duty, build
 from bot.scheduler import Scheduler
 from bot.settings import Settings
 from core.catchup import CatchUp
-from core.errors import ConfigurationError
+from core.errors import AnotherRunner, ConfigurationError, StoreError
 
 log = logging.getLogger(__name__)
 
 
-async def run(settings: Settings) -> None:
-    """Serve every configured platform until SIGTERM or SIGINT.
+LOCK_WATCH = 5.0
+"""Seconds between two looks whether this process still holds the runner lock."""
+
+
+async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
+    """Serve every configured platform until SIGTERM or SIGINT; a worker sends to them and hears nothing of them.
 
     Raises ConfigurationError when no platform is configured or a token is wrong.
     """
@@ -26,16 +30,19 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(build(settings, configured=True))
+        app = await stack.enter_async_context(build(settings, configured=True, duty=duty))
         if not settings.platforms:
             raise ConfigurationError(
                 "no platform is configured: set SLACK_BOT_TOKEN, TELEGRAM_BOT_TOKEN or DISCORD_BOT_TOKEN "
                 "(`memorychat setup` asks for them), or talk in the terminal with `memorychat chat`"
             )
         stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
-        await stack.enter_async_context(Scheduler(app))
+        if duty is not Duty.GATEWAY:
+            await stack.enter_async_context(Scheduler(app))
+        if duty is Duty.GATEWAY:
+            stack.push_async_callback(_end, asyncio.create_task(_watch_lock(app, stop)))
         catch_up = CatchUp(app.store, app.clock, app.engine.handle)
-        for adapter in app.platforms:
+        for adapter in app.platforms if duty is not Duty.WORKER else ():
             known = await catch_up.known(adapter)
             await adapter.start(app.engine.handle)
             log.info("%s has started", adapter.name)
@@ -45,7 +52,20 @@ async def run(settings: Settings) -> None:
         log.info("stopping")
 
 
-async def _end(task: asyncio.Task[int]) -> None:
+async def _watch_lock(app: App, stop: asyncio.Event) -> None:
+    """Two gateways would hear everything twice: whoever lost the lock with its line to the database stops."""
+    while not stop.is_set():
+        await asyncio.sleep(LOCK_WATCH)
+        try:
+            await app.store.take_runner_lock("")
+        except AnotherRunner:
+            log.error("another gateway has taken over")
+            stop.set()
+        except StoreError as error:
+            log.warning("the runner lock cannot be looked at: %s", type(error).__name__)
+
+
+async def _end(task: asyncio.Task[int] | asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

@@ -18,6 +18,7 @@ from bot.cli import (
     doctor,
     memory,
     privacy,
+    processes,
     profile,
     run,
     setup,
@@ -38,6 +39,8 @@ app = typer.Typer(
 )
 for command in (chat.chat, run.run, web.web, setup.setup, doctor.doctor, version.version):
     app.command()(command)
+for process in (processes.gateway, processes.worker):
+    app.command()(process)
 app.command("audit")(privacy.audit)
 app.command("import")(privacy.import_)
 app.command("slack-manifest")(slack_manifest.slack_manifest)

@@ -16,6 +16,10 @@ def upgrade() -> None:
     from adapters.stores import migrations
 
     migrations.upgrade(settings.database_address)
+    if settings.queue.kind == "postgres":
+        from adapters.queues.postgres import install
+
+        install(settings.database_address)
     say(f"The database is at schema {migrations.HEAD}.")
 
 
