@@ -49,7 +49,34 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         async for finding in _check_application(settings):
             yield finding
     for finding in check_platforms(settings):
-        yield finding
+        if finding.state is not State.GOOD:
+            yield finding
+            continue
+        for asked in await ask_platform(settings, finding.subject):
+            yield asked
+
+
+async def ask_platform(settings: Settings, subject: str) -> list[Finding]:
+    """What the platform itself says of tokens, scopes, intents, webhook and second pollers."""
+    from bot.platforms import problems_of
+
+    problems = await problems_of(settings, subject.lower(), is_running=await _is_running(settings))
+    if not problems:
+        return [Finding(subject, State.GOOD, "tokens and permissions work")]
+    return [Finding(subject, State.BROKEN, problem) for problem in problems]
+
+
+async def _is_running(settings: Settings) -> bool:
+    """Whether the bot is running on this database; taken to be so where that cannot be told."""
+    from bot.bootstrap import build
+
+    try:
+        async with build(settings, answering=False) as app:
+            await app.store.take_runner_lock("doctor")
+            await app.store.release_runner_lock()
+    except MemoryChatError:
+        return True
+    return False
 
 
 def check_home(folder: Path) -> Finding:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from bot.settings import Settings
 from core.commands.registry import Registry
 from core.ports import PlatformAdapter, Store
 from core.types import Place
+
+if TYPE_CHECKING:
+    from adapters.platforms.discord.config import DiscordConfig
+    from adapters.platforms.slack.config import SlackConfig
+    from adapters.platforms.telegram.config import TelegramConfig
 
 
 def configured_platforms(settings: Settings, store: Store, registry: Registry) -> Iterator[PlatformAdapter]:
@@ -20,33 +26,26 @@ def configured_platforms(settings: Settings, store: Store, registry: Registry) -
         yield _discord(settings, store, registry)
 
 
-def _slack(settings: Settings) -> PlatformAdapter:
-    from adapters.platforms.slack.adapter import SlackAdapter
+def slack_config(settings: Settings) -> SlackConfig:
     from adapters.platforms.slack.config import Engagement, SlackConfig
 
     slack = settings.slack
     assert slack.bot_token is not None
-    return SlackAdapter(
-        SlackConfig(
-            bot_token=slack.bot_token.get_secret_value(),
-            app_token=slack.app_token.get_secret_value() if slack.app_token else "",
-            signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else "",
-            base_url=slack.base_url,
-            engagement=Engagement(slack.engagement),
-        )
+    return SlackConfig(
+        bot_token=slack.bot_token.get_secret_value(),
+        app_token=slack.app_token.get_secret_value() if slack.app_token else "",
+        signing_secret=slack.signing_secret.get_secret_value() if slack.signing_secret else "",
+        base_url=slack.base_url,
+        engagement=Engagement(slack.engagement),
     )
 
 
-def _telegram(settings: Settings, store: Store, registry: Registry) -> PlatformAdapter:
-    from adapters.platforms.telegram.adapter import TelegramAdapter
+def telegram_config(settings: Settings) -> TelegramConfig:
     from adapters.platforms.telegram.config import Engagement, TelegramConfig
-
-    async def moved(place: Place, new_place: Place) -> None:
-        await store.move_conversation(place, new_place)
 
     telegram = settings.telegram
     assert telegram.bot_token is not None
-    config = TelegramConfig(
+    return TelegramConfig(
         token=telegram.bot_token.get_secret_value(),
         base_url=telegram.base_url,
         base_file_url=telegram.base_file_url,
@@ -54,12 +53,56 @@ def _telegram(settings: Settings, store: Store, registry: Registry) -> PlatformA
         webhook_url=telegram.webhook_url or "",
         webhook_secret=telegram.webhook_secret.get_secret_value() if telegram.webhook_secret else "",
     )
-    return TelegramAdapter(config, registry.commands, on_migrated=moved)
+
+
+def discord_config(settings: Settings) -> DiscordConfig:
+    from adapters.platforms.discord.config import DiscordConfig, Engagement
+
+    discord = settings.discord
+    assert discord.bot_token is not None
+    return DiscordConfig(
+        token=discord.bot_token.get_secret_value(),
+        api_url=discord.api_url,
+        gateway_url=discord.gateway_url,
+        engagement=Engagement(discord.engagement),
+    )
+
+
+async def problems_of(settings: Settings, name: str, *, is_running: bool) -> list[str]:
+    """What the platform itself says is wrong, a line each. `is_running`: our own bot is connected at the moment."""
+    if name == "slack":
+        from adapters.platforms.slack import doctor as slack
+
+        return await slack.problems(slack_config(settings))
+    if name == "discord":
+        from adapters.platforms.discord import doctor as discord
+
+        return await discord.problems(discord_config(settings))
+    from adapters.platforms.telegram import doctor as telegram
+
+    config = telegram_config(settings)
+    found = await telegram.problems(config)
+    return found if found or is_running else await telegram.second_poller(config)
+
+
+def _slack(settings: Settings) -> PlatformAdapter:
+    from adapters.platforms.slack.adapter import SlackAdapter
+
+    return SlackAdapter(slack_config(settings))
+
+
+def _telegram(settings: Settings, store: Store, registry: Registry) -> PlatformAdapter:
+    from adapters.platforms.telegram.adapter import TelegramAdapter
+
+    async def moved(place: Place, new_place: Place) -> None:
+        await store.move_conversation(place, new_place)
+
+    return TelegramAdapter(telegram_config(settings), registry.commands, on_migrated=moved)
 
 
 def _discord(settings: Settings, store: Store, registry: Registry) -> PlatformAdapter:
     from adapters.platforms.discord.adapter import DiscordAdapter
-    from adapters.platforms.discord.config import PLATFORM, DiscordConfig, Engagement
+    from adapters.platforms.discord.config import PLATFORM
 
     async def conversations() -> Sequence[tuple[Place, str]]:
         return [(known.place, known.cursor) for known in await store.list_conversations(PLATFORM)]
@@ -70,12 +113,4 @@ def _discord(settings: Settings, store: Store, registry: Registry) -> PlatformAd
         identity = await store.find_identity(PLATFORM, "", person) if what == "profile" else None
         return [profile.name for profile in await store.get_memory_profiles(identity.user_id)] if identity else []
 
-    discord = settings.discord
-    assert discord.bot_token is not None
-    config = DiscordConfig(
-        token=discord.bot_token.get_secret_value(),
-        api_url=discord.api_url,
-        gateway_url=discord.gateway_url,
-        engagement=Engagement(discord.engagement),
-    )
-    return DiscordAdapter(config, registry.commands, complete=complete, conversations=conversations)
+    return DiscordAdapter(discord_config(settings), registry.commands, complete=complete, conversations=conversations)

@@ -39,8 +39,19 @@ QUESTIONS = (
     Question("OPENAI_BASE_URL", "Address of an OpenAI-compatible server (http://localhost:11434/v1 for Ollama)"),
     Question("OPENAI_MODEL", "Model"),
     Question("EMBEDDINGS", "Language of memories (english or multilingual)"),
-    Question("SLACK_BOT_TOKEN", "Slack bot token (xoxb-…)", "https://api.slack.com/apps", secret=True),
-    Question("SLACK_APP_TOKEN", "Slack app token (xapp-…)", secret=True, only_after="SLACK_BOT_TOKEN"),
+    Question(
+        "SLACK_BOT_TOKEN",
+        "Slack bot token (xoxb-…)",
+        "https://api.slack.com/apps, From a manifest; `memorychat slack-manifest --socket` prints it",
+        secret=True,
+    ),
+    Question(
+        "SLACK_APP_TOKEN",
+        "Slack app token (xapp-…)",
+        "Basic Information, App-Level Tokens, with the scope connections:write",
+        secret=True,
+        only_after="SLACK_BOT_TOKEN",
+    ),
     Question("TELEGRAM_BOT_TOKEN", "Telegram bot token", "https://t.me/BotFather", secret=True),
     Question("DISCORD_BOT_TOKEN", "Discord bot token", "https://discord.com/developers/applications", secret=True),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,41 @@ def setup() -> None:
         say("Nothing was changed.")
         return
     write_private(path, merged(before, answers))
-    say("\nWritten to .env, readable by you alone. Next: `memorychat doctor`, then `memorychat chat`.")
+    say("\nWritten to .env, readable by you alone.")
+    on = run_checks(path, answers)
+    say("Next: `memorychat run`, then write to your bot." if on else "Next: `memorychat chat`.")
+    if on:
+        say("It will give you a code; `memorychat access approve CODE` lets you in. `memorychat doctor` checks it all.")
+
+
+def run_checks(path: Path, answers: Mapping[str, str]) -> list[str]:
+    """Ask each platform whose token was given whether it works; the names of those that do."""
+    import asyncio
+
+    from dotenv import dotenv_values
+
+    from bot.platforms import problems_of
+    from bot.settings import settings_from
+    from core.errors import ConfigurationError
+
+    written = {name: value for name, value in dotenv_values(path).items() if value}
+    try:
+        settings = settings_from(written)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            note(f"  {problem}")
+        return []
+    works = []
+    for name in settings.platforms:
+        if f"{name.upper()}_BOT_TOKEN" not in answers:
+            continue
+        problems = asyncio.run(problems_of(settings, name, is_running=True))
+        for problem in problems:
+            note(f"  {name.capitalize()}: {problem}")
+        if not problems:
+            works.append(name)
+            say(f"  {name.capitalize()}: the token works.")
+    return works
 
 
 def _ask(question: Question) -> str:

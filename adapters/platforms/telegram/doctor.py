@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from telegram import WebhookInfo
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import Conflict, InvalidToken, TelegramError
 
 from adapters.platforms.telegram.client import build_bot
 from adapters.platforms.telegram.config import TelegramConfig
+
+SECOND_POLLER_SECONDS = 3
 
 
 async def problems(config: TelegramConfig) -> list[str]:
@@ -21,6 +23,25 @@ async def problems(config: TelegramConfig) -> list[str]:
         return [f"Telegram cannot be asked ({type(error).__name__}); check the network and TELEGRAM_BASE_URL."]
     finally:
         await bot.close_connections()
+
+
+async def second_poller(config: TelegramConfig) -> list[str]:
+    """Whether somebody else polls this bot. To be asked only while our own bot is not running: it would be the one.
+
+    The other one comes back within seconds and ends our own call (409). No update is confirmed by it.
+    """
+    if config.webhook_url:
+        return []
+    bot = build_bot(config)
+    try:
+        await bot.get_updates(timeout=SECOND_POLLER_SECONDS, limit=1)
+    except Conflict:
+        return ["Another program polls with this token, or a webhook is set: stop it, or make a new token."]
+    except TelegramError:
+        return []  # told by `problems`
+    finally:
+        await bot.close_connections()
+    return []
 
 
 def _of_webhook(info: WebhookInfo, config: TelegramConfig) -> list[str]:

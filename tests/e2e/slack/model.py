@@ -61,7 +61,7 @@ class Message:
         return list(itertools.chain.from_iterable(rows))
 
     def as_event(self) -> Json:
-        event = {"type": "message", "user": self.user, "text": self.text, "ts": self.ts, "team": TEAM}
+        event: Json = {"type": "message", "user": self.user, "text": self.text, "ts": self.ts, "team": TEAM}
         if self.user == BOT:
             event |= {"bot_id": BOT_ID}
         if self.thread_ts:
