@@ -92,7 +92,7 @@ async def test_the_intent_that_lets_a_discord_bot_read(flags: int, told: bool) -
     async with Wire(flags=flags) as wire:
         settings = settings_from({"DISCORD_BOT_TOKEN": wire.token, "DISCORD_API_URL": wire.api_url})
         found = await problems_of(settings, "discord", is_running=True)
-        assert ["Message Content Intent" in problem for problem in found] == [True] * told
+        assert any("Message Content Intent" in problem for problem in found) is told
         wrong = settings_from({"DISCORD_BOT_TOKEN": "x.y.z", "DISCORD_API_URL": wire.api_url})
         assert "does not know this token" in (await problems_of(wrong, "discord", is_running=True))[0]
 
