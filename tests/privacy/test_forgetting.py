@@ -87,7 +87,7 @@ async def test_learning_under_way_brings_nothing_back(home: Home, model: Scripte
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow(ScriptedModel):
-        async def generate_response(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def,override]
+        async def generate_response(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]
             asked.set()
             await go_on.wait()
             return await super().generate_response(*args, **kwargs)  # type: ignore[arg-type]
