@@ -13,9 +13,11 @@ import typer
 from bot.cli import (
     access,
     api_key,
+    backup,
     chat,
     database,
     doctor,
+    jobs,
     memory,
     privacy,
     processes,
@@ -39,7 +41,7 @@ app = typer.Typer(
 )
 for command in (chat.chat, run.run, web.web, setup.setup, doctor.doctor, version.version):
     app.command()(command)
-for process in (processes.gateway, processes.worker):
+for process in (processes.gateway, processes.worker, backup.backup, backup.restore):
     app.command()(process)
 app.command("audit")(privacy.audit)
 app.command("import")(privacy.import_)
@@ -52,6 +54,7 @@ _GROUPS = {
     "memory": memory.group,
     "profile": profile.group,
     "db": database.group,
+    "jobs": jobs.group,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)

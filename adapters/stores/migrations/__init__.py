@@ -47,7 +47,7 @@ def upgrade(url: str) -> None:
     found = current(url)
     if found == HEAD:
         return
-    _refuse_unknown(found)
+    refuse_unknown(found)
     if _on_server(url):
         server.upgrade(url)
         return
@@ -97,7 +97,8 @@ def _current(connection: Connection) -> str | None:
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
 
 
-def _refuse_unknown(found: str | None) -> None:
+def refuse_unknown(found: str | None) -> None:
+    """Raises SchemaMismatch for a version that this code does not know."""
     known = {path.name.partition("_")[0] for path in (_FOLDER / "versions").glob("[0-9]*.py")}
     if found is not None and found not in known:
         raise SchemaMismatch(found, user_message=_NEWER.format(found=found, head=HEAD))
@@ -109,11 +110,11 @@ def _upgrade(connection: Connection) -> None:
     from alembic.config import Config
 
     # Another process may have upgraded while this one waited for the write lock; Alembic then finds nothing to do.
-    _refuse_unknown(_current(connection))
+    refuse_unknown(_current(connection))
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
-__all__ = ["HEAD", "current", "mismatch", "upgrade"]
+__all__ = ["HEAD", "current", "mismatch", "refuse_unknown", "upgrade"]
