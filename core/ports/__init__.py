@@ -35,10 +35,10 @@ from core.ports.store import Store
 from core.ports.transcriber import Transcriber
 
 __all__ = [
+    "Acceptor",
     "AccessGrant",
     "AccessState",
     "AccessStore",
-    "Acceptor",
     "AccountStore",
     "Answer",
     "ApiKey",
