@@ -30,7 +30,7 @@ async def show(context: CommandContext, arguments: Arguments) -> CommandReply:
     await remember_listing(context, [scope.entry(memory) for memory in current[:end]])
     old = [memory for memory in everything if memory.state is MemoryState.SUPERSEDED]
     lines, buttons = numbered(context, current[start:end], start + 1, old)
-    head = f"**What I remember in {scope.name}**: {memories(len(current))}, page {page} of {last_page}.{_whose(scope)}"
+    head = f"What I remember in {scope.name}: {memories(len(current))}, page {page} of {last_page}.{_whose(scope)}"
     foot = f"`/memories {page + 1}` shows more. " if page < last_page else ""
     return CommandReply(f"{head}\n\n{lines}\n\n{foot}`/forget NUMBER` forgets one.", buttons)
 
@@ -46,7 +46,7 @@ async def _show_found(context: CommandContext, scope: Scope, query: str) -> Comm
     shown = found[:PAGE_SIZE]
     await remember_listing(context, [scope.entry(memory) for memory in shown])
     lines, buttons = numbered(context, shown)
-    return CommandReply(f"**What I remember about that in {scope.name}**\n\n{lines}", buttons)
+    return CommandReply(f"What I remember about that in {scope.name}:\n\n{lines}", buttons)
 
 
 async def remember(context: CommandContext, arguments: Arguments) -> CommandReply:
