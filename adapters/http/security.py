@@ -184,10 +184,10 @@ class SecurityService:
         if self.supabase is not None:
             claims = await self.verify_supabase_token(token)
             return Caller(await self._supabase_user(claims), supabase=claims, token=token)
-        claims = self.verify_jwt_token(token)
+        own = self.verify_jwt_token(token)
         # Both at once; who was joined to somebody else since the token was made is read again.
         sign_in, user = await asyncio.gather(
-            self._store.get_sign_in(claims.sign_in_id, self._clock.now()), self._user(claims.user_id)
+            self._store.get_sign_in(own.sign_in_id, self._clock.now()), self._user(own.user_id)
         )
         if sign_in is None:
             raise NotAuthenticated
