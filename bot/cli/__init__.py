@@ -22,6 +22,7 @@ from bot.cli import (
     privacy,
     processes,
     profile,
+    queue,
     run,
     setup,
     slack_manifest,
@@ -55,6 +56,7 @@ _GROUPS = {
     "profile": profile.group,
     "db": database.group,
     "jobs": jobs.group,
+    "queue": queue.group,
 }
 for name, group in _GROUPS.items():
     app.add_typer(group, name=name)

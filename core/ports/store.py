@@ -516,6 +516,10 @@ class TurnStore(Protocol):
         """The newest row of a conversation's main lane: where and to whom a notice of our own would go."""
         ...
 
+    async def failed_turns(self, limit: int) -> list[InboxRow]:
+        """Turns that ended as failed, newest accepted first, for the operator: of everybody."""
+        ...
+
     async def reopen_turn(self, user_id: UserId, turn_id: TurnId) -> None:
         """Make an ended turn accepted again (`/retry`): all messages that came of it and its outbox row go away."""
         ...

@@ -124,6 +124,12 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         rows = self._tables.lane(conversation_id, Lane.MAIN)
         return rows[-1] if rows else None
 
+    async def failed_turns(self, limit: int) -> list[InboxRow]:
+        failed = [
+            row for row in self._tables.inbox.values() if row.state is TurnState.FAILED and row.merged_into is None
+        ]
+        return failed[::-1][:limit]
+
     async def reopen_turn(self, user_id: UserId, turn_id: TurnId) -> None:
         head = rules.head_of(self._tables.turn(user_id, turn_id))
         rows = self._tables.rows_of_turn(head)

@@ -167,6 +167,12 @@ class SqlTurns(Group):
         row = connection.execute(select(inbox).where(*lane).order_by(inbox.c.seq.desc()).limit(1)).first()
         return rows.turn_of(row) if row else None
 
+    @reads
+    def failed_turns(self, connection: Connection, limit: int) -> list[InboxRow]:
+        failed = (inbox.c.state == TurnState.FAILED, inbox.c.merged_into.is_(None))
+        newest = select(inbox).where(*failed).order_by(inbox.c.ordinal.desc()).limit(limit)
+        return [rows.turn_of(row) for row in connection.execute(newest)]
+
     @writes
     def reopen_turn(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> None:
         turn = _rows_of(connection, rules.head_of(_find(connection, user_id, turn_id)))

@@ -539,3 +539,14 @@ async def test_a_caller_who_gives_up_disturbs_nobody(store: Store, cast: Cast) -
     assert len(done) >= 5
     stored = await store.get_mem0_memory_references(ann.namespace)
     assert {record.id for record in done} <= {record.id for record in stored}
+
+
+async def test_failed_turns_are_listed_for_the_operator_until_they_are_taken_up_again(store: Store, cast: Cast) -> None:
+    ann, ben = await cast.person("Ann"), await cast.person("Ben")
+    answered, first, second = await cast.claimed(ann), await cast.claimed(ben), await cast.claimed(await cast.person())
+    for row, state in ((answered, TurnState.ANSWERED), (first, TurnState.FAILED), (second, TurnState.FAILED)):
+        await store.end_turn(row.id, row.lease_owner, state)
+    assert [row.id for row in await store.failed_turns(9)] == [second.id, first.id]
+    assert [row.id for row in await store.failed_turns(1)] == [second.id]
+    await store.reopen_turn(ben.user.id, first.id)
+    assert [row.id for row in await store.failed_turns(9)] == [second.id]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ from bot.cli import main
 from bot.logs import QUIET
 from bot.settings import get_settings
 from core.errors import AnotherRunner, NotFound, SchemaMismatch, StoreError
+from core.types import TurnId, TurnState
+from tests.support.stage import Stage
 
 Command = Callable[..., int]
 
@@ -142,3 +146,34 @@ def test_jobs_are_listed_and_run_by_name(command: Command, capsys: pytest.Captur
         assert f"{name} has run." in capsys.readouterr().out
     assert command("jobs", "run", "nonsense") == 1
     assert "jobs list" in capsys.readouterr().err
+
+
+async def failed_turn(database: Path) -> TurnId:
+    store = SqlStore(f"sqlite:///{database}", SystemClock())
+    await store.open()
+    row = await (await Stage.set(store)).accept()
+    now = SystemClock().now()
+    await store.claim_turn(row.stamp.conversation_id, row.lane, "w", now + timedelta(seconds=9), now)
+    await store.end_turn(row.id, "w", TurnState.FAILED)
+    await store.close()
+    return row.id
+
+
+def test_turns_that_were_given_up_are_listed_tried_again_and_dropped(
+    command: Command, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("queue", "list") == 0
+    assert "No turn" in capsys.readouterr().out
+    turn = asyncio.run(failed_turn(database))
+    command("queue", "list")
+    shown = capsys.readouterr().out
+    assert turn in shown
+    assert "tries: 1" in shown
+    assert command("queue", "retry", turn) == 0
+    assert command("queue", "retry", turn) == 1
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("select state from inbox").fetchall() == [("accepted",)]
+        connection.execute("update inbox set state = 'failed'")
+    assert command("queue", "drop", turn) == 0
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("select count(*) from inbox").fetchall() == [(0,)]
