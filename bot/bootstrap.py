@@ -106,7 +106,7 @@ async def build(
     async with AsyncExitStack() as stack:
         store = await open_store(settings, clock, stack)
         sealer = await _open_sealer(settings, store, stack)
-        ephemeral = _make_ephemeral(settings, clock, duty)
+        ephemeral = _make_ephemeral(settings, clock)
         stack.push_async_callback(ephemeral.close)
         model = model or make_model(settings)
         stack.push_async_callback(model.close)
@@ -128,7 +128,7 @@ async def build(
             # Registered before the engine's end, so that running turns still reach their people.
             stack.push_async_callback(_stop, adapter)
         if answering:
-            await app.engine.start(only_process=duty is Duty.ALONE)
+            await app.engine.start(only_process=settings.queue.kind == "embedded")
             stack.push_async_callback(app.engine.close, STOP_GRACE)
         yield app
 
@@ -144,13 +144,13 @@ async def _take_runner_lock(store: Store, owner: str, *, waits: bool) -> None:
         await asyncio.sleep(LOCK_PAUSE)
 
 
-def _make_ephemeral(settings: Settings, clock: Clock, duty: Duty) -> EphemeralStore:
-    """What is written in one process has to be there for the one that answers."""
+def _make_ephemeral(settings: Settings, clock: Clock) -> EphemeralStore:
+    """What is written in one process has to be there for the one that answers; a shared queue may choose any."""
     if settings.redis.url is not None:
         from adapters.ephemeral.redis import RedisEphemeralStore
 
         return RedisEphemeralStore(settings.redis.url.get_secret_value())
-    if duty is not Duty.ALONE:
+    if settings.queue.kind == "postgres":
         from adapters.ephemeral.nowhere import NoEphemeralStore
 
         return NoEphemeralStore(clock)
