@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT = 1.5
 """Seconds that one platform may take to close its connections."""
-STOP_GRACE = 5.0
+STOP_GRACE = 4.0
 """Seconds that running turns get at a stop; the rest of the 10 s that a stop may take is for closing connections."""
 
 

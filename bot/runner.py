@@ -21,9 +21,11 @@ LOCK_WATCH = 5.0
 
 
 async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
-    """Serve every configured platform until SIGTERM or SIGINT; a worker sends to them and hears nothing of them.
+    """Serve every configured platform until SIGTERM or SIGINT; a worker sends to them and hears nothing of them. A
+    process
+    that is alone serves the web page and the API too.
 
-    Raises ConfigurationError when no platform is configured or a token is wrong.
+    Raises ConfigurationError when a token is wrong, the port is taken, or there is nothing to serve.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -31,14 +33,18 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(build(settings, configured=True, duty=duty))
-        if not settings.platforms:
+        if not settings.platforms and duty is not Duty.ALONE:
             raise ConfigurationError(
                 "no platform is configured: set SLACK_BOT_TOKEN, TELEGRAM_BOT_TOKEN or DISCORD_BOT_TOKEN "
-                "(`memorychat setup` asks for them), or talk in the terminal with `memorychat chat`"
+                "(`memorychat setup` asks for them)"
             )
         stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
         if duty is not Duty.GATEWAY:
             await stack.enter_async_context(Scheduler(app))
+        if duty is Duty.ALONE:
+            from bot.web import serving
+
+            await stack.enter_async_context(serving(app))
         if duty is Duty.GATEWAY:
             stack.push_async_callback(_end, asyncio.create_task(_watch_lock(app, stop)))
         catch_up = CatchUp(app.store, app.clock, app.engine.handle)

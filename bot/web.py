@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SECRET_FILE = "jwt_secret"  # noqa: S105 # a file's name
 START_TIMEOUT = 10.0
-STOP_TIMEOUT = 4
+STOP_TIMEOUT = 2
 
 
 def make_web(app: App) -> FastAPI:
