@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help chat run test test-services test-browser lint bench chaos format lock clean
+.PHONY: help chat run test test-services test-long test-browser lint bench chaos format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: lint ## every check and test, with the coverage floors
 
 test-services: $(VENV)/.dev ## the tests that need redis-server
 	$(BIN)/python -m pytest -q -m services tests
+
+test-long: $(VENV)/.dev ## the leak matrix, random walks and whole processes that are stopped and killed
+	$(BIN)/python -m pytest -q -m long -n auto --dist loadfile tests
 
 test-browser: $(VENV)/.dev ## the web page in headless Chromium, with axe-core where AXE_CORE names its file
 	BROWSER_TESTS=1 $(BIN)/python -m pytest -q tests/browser

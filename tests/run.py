@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+WHICH = ("-m", "not services and not long")
 SPREAD = ("--dist", "loadfile")
 FLOORS = (("core", "core/*", "90"), ("all", "core/*,adapters/*,bot/*", "85"))
 
@@ -20,7 +21,7 @@ def main(arguments: list[str]) -> int:
     for old in ROOT.glob(".coverage*"):
         old.unlink()
     workers = str(os.cpu_count() or 2)
-    failed = run("coverage", "run", "-m", "pytest", "-q", "-m", "not services", "-n", workers, *SPREAD, *arguments)
+    failed = run("coverage", "run", "-m", "pytest", "-q", *WHICH, "-n", workers, *SPREAD, *arguments)
     if failed:
         return failed
     run("coverage", "combine", "--quiet")

@@ -14,7 +14,7 @@ from tests.chaos.bot import ROOT, environment, gated_model, running
 from tests.e2e.telegram.server import ANNA, TelegramServer
 from tests.support.polling import eventually
 
-pytestmark = pytest.mark.timeout(180)  # whole processes, perhaps on a busy machine
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]  # whole processes, perhaps on a busy machine
 
 
 async def memorychat(folder: Path, env: dict[str, str], *arguments: str) -> tuple[int, str]:

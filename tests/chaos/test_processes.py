@@ -17,6 +17,8 @@ from tests.e2e.telegram.server import ANNA, TelegramServer
 from tests.support.polling import eventually
 from tests.support.postgres import Server, postgres_server
 
+pytestmark = pytest.mark.long
+
 MAIN = ("-c", "from bot.cli import main; main()")
 
 

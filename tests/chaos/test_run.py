@@ -17,7 +17,7 @@ from tests.support.polling import eventually
 
 PEOPLE = range(5_000, 5_050)
 LABEL = "may be a duplicate"
-pytestmark = pytest.mark.timeout(180)  # whole processes, perhaps on a busy machine
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]  # whole processes, perhaps on a busy machine
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from tests.privacy.homes import Home
 from tests.support.models import ScriptedModel
 from tests.support.world import Person, Town, TownAdapter
 
+pytestmark = pytest.mark.long
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "privacy.md"
 PLATFORMS = {"console": INTERACTIVE, "slack": SLACK, "telegram": TELEGRAM, "discord": DISCORD}
 PLACES = ("dm", "group", "thread")

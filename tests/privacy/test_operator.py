@@ -14,6 +14,8 @@ from bot.audit import Finding, forms_of
 from tests.privacy.homes import Home
 from tests.support.models import ScriptedModel
 
+pytestmark = pytest.mark.long
+
 SHELL = "from bot.cli import main; main()"
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -24,6 +25,8 @@ from core.types import PrivacyMode
 from tests.privacy.homes import Home
 from tests.support.models import ScriptedModel
 from tests.support.world import Person, Town
+
+pytestmark = pytest.mark.long
 
 T = TypeVar("T")
 PEOPLE = st.sampled_from(["ana", "bo"])
