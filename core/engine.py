@@ -26,7 +26,7 @@ from core.messages import (
 from core.ports import PlatformAdapter, TurnQueue
 from core.ports.store import SessionPatch
 from core.privacy import policy_of
-from core.respond import Responder, Services
+from core.respond import HORIZON, Responder, Services
 from core.revision import Revision
 from core.types import (
     ChatSession,
@@ -109,8 +109,19 @@ class ConversationEngine:
 
     async def start(self, *, only_process: bool) -> None:
         """Take up what earlier runs left: replies not delivered, then turns not answered."""
+        if only_process:
+            await self._take_back()
         await self.responder.retry_unsent(abandoned=only_process)
         await self._queue.start(self.responder.respond)
+
+    async def _take_back(self) -> None:
+        """Turns that a killed process held: nobody else can be at them, so that no lease has to be waited for."""
+        store, owner = self._s.store, self._s.owner
+        for conversation_id, lane in await store.pending_lanes(HORIZON):
+            if await store.running_turn(conversation_id, lane) is not None:
+                rows = await store.claim_turn(conversation_id, lane, owner, self._s.clock.now(), HORIZON)
+                if rows:
+                    await store.release_turn(rows[0].id, owner)
 
     async def close(self, grace: float) -> None:
         """Accept nothing more, finish running turns within `grace` seconds or hand them back to the inbox."""

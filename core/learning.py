@@ -123,11 +123,22 @@ def is_personal(text: str) -> bool:
 
 
 def _tells(sentence: str) -> bool:
-    if is_trivial(sentence) or is_question(sentence) or _is_order(sentence) or holds_secret(sentence):
+    if is_trivial(sentence) or is_question(sentence) or holds_secret(sentence):
+        return False
+    if _is_order(sentence) and not _TELLING.match(sentence):
         return False
     if _HAN.search(sentence):
         return len(_HAN.findall(sentence)) >= 3
     return len(_words(sentence)) >= 2 and any(word not in _TRIVIAL for word in content_words(sentence))
+
+
+_TELLING = re.compile(
+    r"(?:please|bitte|por favor|s'il (?:te|vous) pla[iî]t|пожалуйста)?[\s,]*"
+    r"(?:(?:remember|note|keep in mind|don'?t forget|do not forget)(?: that\b|\s*:)|merke? dir|vergiss nicht|notiere?\b"
+    r"|(?:recuerda|anota)(?: que\b|\s*:)|souviens-toi|запомни)",
+    re.IGNORECASE,
+)
+"""An order that is a telling: "please remember that …", "bitte merk dir …"."""
 
 
 def _is_order(sentence: str) -> bool:

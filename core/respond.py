@@ -40,6 +40,7 @@ from core.privacy import policy_of
 from core.quotas import Quotas
 from core.recorder import DELIVERY_HOLD, Draft, Recorder
 from core.sealing import Sealer
+from core.tracing import where
 from core.types import (
     ConversationId,
     Lane,
@@ -258,9 +259,10 @@ class Responder:
                 raise
             draft.text = f"{draft.text}\n\n_{STOPPED}_" if draft.text else STOPPED
             draft.state = TurnState.CANCELLED
-        except BaseException:
-            await live.close()
-            raise
+        except Exception as error:
+            # A bug of ours or of a library: the person hears of it, and the conversation goes on.
+            log.error("turn failed: %s at %s", type(error).__name__, where(error))
+            self._broke_off(draft, ModelInterrupted() if draft.text else ModelError())
         self.stopped.discard(turn.id)
         await self._recheck_shares(turn, draft)
         await self._conclude(rows, outbox, turn, live, draft)

@@ -61,9 +61,10 @@ def text_of(completion: ChatCompletion) -> tuple[str, str]:
 
 
 def usage_of(usage: CompletionUsage | None) -> ModelUsage | None:
-    if usage is None or not usage.prompt_tokens:
+    if usage is None or not isinstance(usage.prompt_tokens, int) or not usage.prompt_tokens:
         return None
-    return ModelUsage(usage.prompt_tokens, usage.completion_tokens or 0)
+    completion = usage.completion_tokens
+    return ModelUsage(usage.prompt_tokens, completion if isinstance(completion, int) else 0)
 
 
 def bare_json(text: str) -> str:

@@ -21,8 +21,9 @@ from core.errors import (
     ModelUnavailable,
 )
 
-FOREIGN = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError)
-"""What a call can raise. ValueError: a chunk that is not JSON (json.JSONDecodeError), or not UTF-8."""
+FOREIGN = (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, AttributeError, TypeError)
+"""What a call can raise. ValueError: a chunk that is not JSON (json.JSONDecodeError), or not UTF-8. The SDK does not
+validate answers: what is JSON of another shape shows as AttributeError or TypeError."""
 
 _KINDS: tuple[tuple[type[Exception], type[ModelError]], ...] = (
     (openai.APITimeoutError, ModelTimeout),
@@ -32,6 +33,7 @@ _KINDS: tuple[tuple[type[Exception], type[ModelError]], ...] = (
     (openai.PermissionDeniedError, ModelAuthError),
     (openai.ConflictError, ModelUnavailable),
     (openai.InternalServerError, ModelUnavailable),
+    (openai.NotFoundError, ModelRejected),
     (openai.APIStatusError, ModelRejected),
     (openai.APIResponseValidationError, MalformedAnswer),
     (openai.APIError, ModelUnavailable),
@@ -44,12 +46,15 @@ _KINDS: tuple[tuple[type[Exception], type[ModelError]], ...] = (
     (httpx2.HTTPError, ModelUnavailable),
     (httpx2.StreamError, ModelInterrupted),
     (ValueError, MalformedAnswer),
+    (AttributeError, MalformedAnswer),
+    (TypeError, MalformedAnswer),
 )
 """First match wins. Plain OpenAIError is what the client raises when it has no credentials to send, plain APIError an
 error frame in a stream."""
 
 TOO_LONG = "This talk has become too long for my language model. /new starts a fresh one."
 NOT_A_MODEL = "What answers for my language model is a web page. My operator has to check OPENAI_BASE_URL."
+NOT_THERE = "My language model is not there (404). My operator has to check OPENAI_MODEL and OPENAI_BASE_URL."
 NO_CREDIT = "The account of my language model has no credit left. My operator has to look after it."
 
 _IDENTIFIER = re.compile(r"[\w.\-]{1,64}")
@@ -70,6 +75,8 @@ def _map_status(error: openai.APIStatusError, kind: type[ModelError], reason: tu
         return ModelRejected(*reason, user_message=TOO_LONG)
     if error.code == "insufficient_quota":  # a 429 that no waiting mends
         return ModelRejected(*reason, user_message=NO_CREDIT)
+    if isinstance(error, openai.NotFoundError):
+        return ModelRejected(*reason, user_message=NOT_THERE)
     if error.status_code == 408:
         return ModelTimeout(*reason)
     wait = retry_after(error.response.headers)

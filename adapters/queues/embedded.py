@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 
 from core.errors import MemoryChatError
@@ -15,6 +14,9 @@ from core.tracing import turn_context, where
 from core.types import ConversationId, Lane, TurnId
 
 log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.05
+"""Seconds before a failed turn is run again, doubled with each try."""
 
 LaneKey = tuple[ConversationId, Lane]
 
@@ -119,12 +121,17 @@ class EmbeddedQueue:
         error = task.exception()
         if error is None:
             return True
-        log.error("turn failed and is taken up again later: %s at %s", type(error).__name__, where(error))
-        return False
+        log.error("turn failed and is taken up again: %s at %s", type(error).__name__, where(error))
+        await asyncio.sleep(FIRST_PAUSE * 2 ** min(rows[0].attempts, 5))
+        return await self._hand_back(turn_id)
 
-    async def _hand_back(self, turn_id: TurnId) -> None:
-        with suppress(MemoryChatError):
+    async def _hand_back(self, turn_id: TurnId) -> bool:
+        """Whether it is back; else its lease has to run out."""
+        try:
             await self._store.release_turn(turn_id, self._owner)
+        except MemoryChatError:
+            return False
+        return True
 
     async def _look(self) -> None:
         for key in await self._store.pending_lanes(self._clock.now()):
