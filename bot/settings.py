@@ -8,6 +8,7 @@ variable counts as not set. `.env.example` lists them all; a test compares the t
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, Self
@@ -209,6 +210,7 @@ def _shown(field: FieldInfo, value: object) -> str:
     text = as_written(value)
     if is_secret(field):
         return f"a value of {len(text)} characters"
+    text = re.sub(r"(?<=://)[^/\s]*@", "***@", text)
     return repr(text if len(text) <= 60 else text[:60] + "…")
 
 
