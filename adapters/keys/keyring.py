@@ -32,6 +32,8 @@ T = TypeVar("T")
 CHECK_SCOPE = "keyring"
 """The scope of a key that seals nothing: it tells whether the master key is the right one."""
 
+TRIES = 5
+
 BATCH = 500
 """As many scopes are looked up in one statement, far below every database's limit of parameters."""
 
@@ -122,10 +124,14 @@ class SqlKeyring:
         self._thread.shutdown()
 
     async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sa.exc.DBAPIError as error:
-            raise map_failure(error) from None
+        for left in reversed(range(TRIES)):
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            except sa.exc.DBAPIError as error:
+                # Two processes that want the same new keys at once: the server lets one of them begin again.
+                if type(error.orig).__name__ != "DeadlockDetected" or not left:
+                    raise map_failure(error) from None
+        raise AssertionError("unreachable")
 
     async def _serve(self) -> None:
         while self._wanted:

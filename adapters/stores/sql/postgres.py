@@ -11,10 +11,11 @@ import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from adapters.stores.sql.engine import mapped
 from adapters.stores.sql.faults import sqlstate
@@ -121,6 +122,9 @@ class AdvisoryLock:
 
     def release(self) -> None:
         if self._held is not None:
+            # Said as well as shown by the line's end, which the server notices only a moment later.
+            with suppress(SQLAlchemyError):
+                self._held.exec_driver_sql(f"select pg_advisory_unlock({_RUNNER})")
             # The connection ends with the lock; it does not go back to the pool with it.
             self._held.invalidate()
             self._held.close()
