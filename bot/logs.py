@@ -99,8 +99,19 @@ def set_up_logging(level: str, style: str, *, secrets: Iterable[str] = (), strea
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(level)
     logging.captureWarnings(True)
+    _take_over_loggers()
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _take_over_loggers() -> None:
+    """Undo what libraries arranged for their loggers: a handler of their own would print past the redactor."""
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger):
+            logger.handlers.clear()
+            logger.propagate = True
+            if _is(name, HARMLESS):
+                logger.setLevel(logging.NOTSET)
 
 
 class _QuietHandler(logging.StreamHandler[TextIO]):

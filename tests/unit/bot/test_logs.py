@@ -7,7 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 import structlog
@@ -33,8 +33,8 @@ TOKENS = (
 Lines = Callable[[], list[dict[str, str]]]
 
 
-@pytest.fixture
-def lines() -> Iterator[Lines]:
+@contextmanager
+def logging_to() -> Iterator[Lines]:
     """Logging as the product sets it up, read back as parsed JSON lines; put back afterwards."""
     root = logging.getLogger()
     before = (root.handlers[:], root.level)
@@ -46,6 +46,12 @@ def lines() -> Iterator[Lines]:
     root.handlers[:], root.level = before[0], before[1]
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    with logging_to() as read:
+        yield read
 
 
 def test_a_line_of_ours_says_what_when_where_and_in_which_turn(lines: Lines) -> None:
@@ -87,6 +93,17 @@ def test_talkative_packages_are_silent_below_warning(lines: Lines, name: str) ->
 def test_the_server_may_say_where_it_listens(lines: Lines) -> None:
     logging.getLogger("uvicorn.error").info("Uvicorn running on %s", "http://127.0.0.1:8000")
     assert lines()[0]["event"] == "Uvicorn running on http://127.0.0.1:8000"
+
+
+def test_a_library_that_arranged_its_own_loggers_does_not_print_past_ours() -> None:
+    theirs, elsewhere = logging.getLogger("uvicorn.error"), io.StringIO()
+    theirs.addHandler(logging.StreamHandler(elsewhere))
+    theirs.setLevel(logging.ERROR)
+    theirs.propagate = False
+    with logging_to() as lines:
+        theirs.info("Application startup complete.")
+        assert [line["event"] for line in lines()] == ["Application startup complete."]
+    assert elsewhere.getvalue() == ""
 
 
 def test_exceptions_show_types_and_places_not_their_text(lines: Lines) -> None:
