@@ -27,8 +27,8 @@ from adapters.llm.offline import OfflineLanguageModel
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.memory.mem0_memory import Mem0Memory
 from adapters.stores.sql import SqlStore
+from core.batches import LearnBatch
 from core.forgetting import Forgetting, no_files
-from core.ports.store import LearnBatch
 from core.sealing import Sealed, namespace_scope, session_scope
 from core.types import (
     ChatMessage,

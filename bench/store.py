@@ -18,8 +18,8 @@ from typing import TypeVar
 
 from adapters.clock import SystemClock
 from adapters.stores.sql import SqlStore
+from core.batches import AcceptBatch, RecordBatch
 from core.messages import InboxRow, OutboxRow, ReplyAddress, ReplyKind, Stamp
-from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
 from core.types import (
     Audience,

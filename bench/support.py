@@ -13,11 +13,11 @@ from pathlib import Path
 from adapters.llm.offline import OfflineLanguageModel
 from bot.bootstrap import App, build
 from bot.settings import settings_from
+from core.batches import LearnBatch
 from core.capabilities import PlatformCapabilities
 from core.messages import InboundMessage, Reply, ReplyAddress, Sender
 from core.ports import MemoryOrigin, ModelDelta, ModelEvent, ModelFinished, ModelMessage, ModelUsage, PromptContext
 from core.ports.platform import Acceptor
-from core.ports.store import LearnBatch
 from core.types import ConversationKind, MemoryNamespace, MemoryRecord, Place, PlatformName, new_id
 
 BENCH = PlatformName("bench")

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from core.batches import TalkScene
 from core.delivery import Delivery
 from core.errors import MemoryChatError
 from core.learning import recent_memory
 from core.messages import HistoryMessage, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
-from core.ports.store import TalkScene
 from core.privacy import policy_of
 from core.prompts import fit_memories, trim_history
 from core.types import (

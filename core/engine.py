@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.access import AccessControl
+from core.batches import SessionPatch
 from core.direct import DIRECT, DirectAdapter
 from core.errors import IncognitoUnavailable, NotFound, StoreUnavailable, TurnRunning
 from core.forgetting import Forgetting
@@ -24,7 +25,6 @@ from core.messages import (
     Sender,
 )
 from core.ports import PlatformAdapter, TurnQueue
-from core.ports.store import SessionPatch
 from core.privacy import policy_of
 from core.respond import HORIZON, Responder, Services
 from core.revision import Revision

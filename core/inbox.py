@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.access import AccessControl
+from core.batches import AcceptBatch, Scene
 from core.capabilities import PlatformCapabilities, PrivateReplies
 from core.commands.model import AcceptState, CommandReply, Transition
 from core.commands.parse import ParsedCommand, pending_word
@@ -35,7 +36,6 @@ from core.messages import (
 )
 from core.policy import EnginePolicy
 from core.ports import Clock, Store
-from core.ports.store import AcceptBatch, Scene
 from core.privacy import badge, belongs_to_space, learn_scope, recall_scope, stricter
 from core.sessions import SessionBreak, SessionNeed, session_break, session_mode
 from core.text import clean_text

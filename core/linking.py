@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from core.batches import LinkOffer, MergeBatch
 from core.errors import BadArgument, Conflict, KeyMissing, LimitReached, MemoryChatError, StaleMember
 from core.learning import text_key
 from core.pages import pages
 from core.ports import Clock, Store
-from core.ports.store import LinkOffer, MergeBatch
 from core.profiles import MAX_NAME, name_key
 from core.sealing import Sealer, namespace_scope
 from core.types import (

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from core.batches import SessionPatch
 from core.direct import DIRECT
 from core.errors import BadArgument, NotFound, OnlyProfile
 from core.forgetting import EraseFiles, ErasureServices, Forgetting, no_files
@@ -13,7 +14,6 @@ from core.learning import MAX_RECENT
 from core.linking import CODE_LIFE, JoinOutcome, LinkCode, LinkedAccount, Linking
 from core.pages import pages
 from core.ports import Clock, EphemeralStore, MemoryOrigin, MemoryPort, Store
-from core.ports.store import SessionPatch
 from core.sealing import Sealer
 from core.secrecy import holds_secret
 from core.text import clean_text, is_blank

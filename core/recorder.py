@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from core.batches import RecordBatch
 from core.commands.format import quoted
 from core.commands.listing import PREFIX
 from core.errors import MemoryChatError
@@ -13,7 +14,6 @@ from core.learning import recent_memory
 from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, MemoryOrigin, MemoryPort, ModelUsage, Store
-from core.ports.store import RecordBatch
 from core.privacy import policy_of
 from core.types import (
     ChatMessage,

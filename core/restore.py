@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from core.batches import ProfilePatch
 from core.errors import BadArgument, EmptyMessage
 from core.export import ExportDocument, ExportedMemory, ExportedProfile
 from core.ports import MemoryOrigin, MemoryPort, Store
-from core.ports.store import ProfilePatch
 from core.profiles import clean_profile_name, name_key
 from core.types import MemoryNamespace, MemoryProfile, MemoryState, PlatformName
 

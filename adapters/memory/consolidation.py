@@ -12,6 +12,7 @@ from adapters.memory.namespaces import Namespaces
 from adapters.memory.opened import Opened, same_text
 from adapters.memory.records import Draft, RecordKeeper
 from adapters.memory.vector_store import Staged, Work
+from core.batches import LearnBatch
 from core.errors import MalformedAnswer
 from core.languages import detect_language
 from core.learning import (
@@ -32,7 +33,6 @@ from core.ports import (
     ModelUsage,
     Store,
 )
-from core.ports.store import LearnBatch
 from core.secrecy import holds_secret
 from core.types import Memory, MemoryId, MemoryNamespace, MemoryState, RecalledMemory, Role
 

@@ -16,12 +16,12 @@ from adapters.memory.opened import same_text
 from adapters.memory.records import Draft, RecordKeeper
 from adapters.memory.terms import stem
 from adapters.memory.vector_store import Work, only, payload_of
+from core.batches import LearnBatch
 from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, KeyMissing, NotFound
 from core.languages import detect_language
 from core.learning import is_trivial, recent_memory, text_key
 from core.locks import KeyedLocks
 from core.ports import Clock, LanguageModel, LearnableTurn, LearningOutcome, MemoryOrigin, Store
-from core.ports.store import LearnBatch
 from core.sealing import Sealer, namespace_scope
 from core.text import clean_text, is_blank
 from core.types import (

@@ -13,11 +13,11 @@ from adapters.memory.index import QdrantIndex
 from adapters.memory.opened import Opened, entry_of, find
 from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Entry, merged
 from adapters.memory.records import RecordKeeper
+from core.batches import MemoryChanges
 from core.errors import KeyMissing
 from core.learning import is_personal
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
-from core.ports.store import MemoryChanges
 from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, RecalledMemory
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from core.batches import MergeBatch
 from core.errors import NameTaken, NotFound, StaleMember
 from core.messages import Stamp
-from core.ports.store import MergeBatch
 from core.privacy import stricter
 from core.profiles import name_key
 from core.types import Member, MemoryNamespace, MemoryProfile, ProfileId, User, UserId

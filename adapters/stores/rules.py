@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
+from core.batches import ProfilePatch, SessionPatch, UserPatch
 from core.messages import InboxRow, OutboxRow
-from core.ports.store import ProfilePatch, SessionPatch, UserPatch
 from core.privacy import stricter
 from core.profiles import DEFAULT_PROFILE, ROOM_PROFILE, clean_profile_name, name_key
 from core.types import (

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from core.batches import UserPatch
 from core.commands.format import count, memories, plain, zone
 from core.commands.model import Argument, Arguments, Command, CommandContext, CommandReply
 from core.commands.parse import find, nearest
 from core.commands.privacy import MEANING, TITLE
 from core.errors import BadArgument
 from core.messages import Button
-from core.ports.store import UserPatch
 from core.privacy import badge
 from core.types import ConversationKind, MemoryProfile, Usage
 

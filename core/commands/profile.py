@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.batches import ProfilePatch
 from core.commands.confirm import ask
 from core.commands.format import memories, plain, quoted
 from core.commands.model import (
@@ -22,7 +23,6 @@ from core.errors import BadArgument, NotFound, OnlyProfile
 from core.forgetting import Forgetting
 from core.messages import Button
 from core.own_data import end_room_talks
-from core.ports.store import ProfilePatch
 from core.profiles import clean_profile_name, name_key
 from core.types import ConversationId, ConversationKind, MemoryProfile, Metadata, ProfileId
 

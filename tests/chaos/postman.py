@@ -14,8 +14,8 @@ import psycopg
 from adapters.clock import SystemClock
 from adapters.queues.postgres import PostgresQueue
 from adapters.stores.sql.server import PostgresStore
+from core.batches import RecordBatch
 from core.messages import InboxRow, OutboxRow, ReplyKind
-from core.ports.store import RecordBatch
 from core.types import OutboxState, TurnState
 
 LEASE = 2.0

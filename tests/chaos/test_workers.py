@@ -20,7 +20,7 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.queues.postgres import enqueue, install
 from adapters.stores.sql.server import PostgresStore
-from core.ports.store import AcceptBatch
+from core.batches import AcceptBatch
 from core.types import TurnId, new_id
 from tests.support.postgres import Server, postgres_server
 from tests.support.stage import Stage

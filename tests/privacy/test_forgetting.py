@@ -7,8 +7,8 @@ import json
 
 import pytest
 
+from core.batches import SessionPatch
 from core.messages import MessageDeleted, MessageEdited, RoomRole
-from core.ports.store import SessionPatch
 from core.types import PrivacyMode, SessionId
 from tests.privacy.homes import Home, who
 from tests.support.models import ScriptedModel

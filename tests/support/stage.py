@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from core.batches import AcceptBatch
 from core.messages import InboxRow, OutboxRow, ReplyAddress, ReplyKind, Stamp, event_key
 from core.ports import Store
-from core.ports.store import AcceptBatch
 from core.sealing import Sealed
 from core.types import (
     Audience,

@@ -12,8 +12,8 @@ import pytest
 from adapters.clock import SystemClock
 from adapters.queues.postgres import SCHEMA, PostgresQueue, enqueue, install
 from adapters.stores.sql.server import PostgresStore
+from core.batches import AcceptBatch
 from core.messages import InboxRow
-from core.ports.store import AcceptBatch
 from core.types import ConversationId, TurnId, TurnState, new_id
 from tests.support.polling import eventually
 from tests.support.postgres import Server, postgres_server

@@ -18,8 +18,8 @@ from adapters.http.schemas.user import (
     UserUpdate,
 )
 from adapters.http.security import SecurityService, Tokens, address_of
+from core.batches import UserPatch
 from core.errors import BadArgument, Conflict
-from core.ports.store import UserPatch
 
 router = APIRouter(prefix="/auth", tags=["account"])
 

@@ -12,7 +12,7 @@ from adapters.http.schemas.memory import (
     ProfileShareResponse,
 )
 from adapters.http.schemas.user import ErasureReceiptResponse
-from core.ports.store import ProfilePatch
+from core.batches import ProfilePatch
 from core.types import ConversationId, ProfileId
 
 router = APIRouter(prefix="/memory-profiles", tags=["profiles"])

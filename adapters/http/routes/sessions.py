@@ -15,8 +15,8 @@ from adapters.http.schemas.chat import (
     StopResponse,
 )
 from adapters.http.schemas.common import Id
+from core.batches import SessionPatch
 from core.errors import KeyMissing, NotFound
-from core.ports.store import SessionPatch
 from core.sealing import session_scope
 from core.types import ChatMessage, ProfileId, SessionId
 

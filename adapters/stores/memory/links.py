@@ -9,8 +9,8 @@ from adapters.stores import merging
 from adapters.stores.memory.memories import MemoryMemories
 from adapters.stores.memory.users import MemoryUsers
 from adapters.stores.merging import Merging
+from core.batches import LinkOffer, MergeBatch
 from core.errors import StaleMember
-from core.ports.store import LinkOffer, MergeBatch
 from core.types import ChatMessage, IdentityId, MemoryNamespace, MemoryRecord, UserId
 
 Key = TypeVar("Key", bound=Hashable)

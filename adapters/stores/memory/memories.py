@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from adapters.stores import rules
 from adapters.stores.memory.tables import Generations, Group
+from core.batches import LearnBatch, MemoryChanges
 from core.errors import ErasedMeanwhile, NotFound
-from core.ports.store import LearnBatch, MemoryChanges
 from core.types import (
     MemoryId,
     MemoryNamespace,

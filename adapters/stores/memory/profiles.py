@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from adapters.stores import rules
 from adapters.stores.memory.tables import Group
+from core.batches import ProfilePatch
 from core.errors import NameTaken, NotFound, OnlyProfile
-from core.ports.store import ProfilePatch
 from core.profiles import name_key
 from core.types import ConversationId, MemoryNamespace, MemoryProfile, ProfileId, ProfileShare, UserId
 

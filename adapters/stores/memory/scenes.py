@@ -4,8 +4,8 @@ from adapters.stores import rules
 from adapters.stores.memory.conversations import MemoryConversations
 from adapters.stores.memory.profiles import MemoryProfiles
 from adapters.stores.memory.sessions import MemorySessions
+from core.batches import Scene, TalkScene
 from core.messages import Stamp
-from core.ports.store import Scene, TalkScene
 from core.types import Place, PlatformName
 
 

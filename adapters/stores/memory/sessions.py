@@ -6,8 +6,8 @@ from datetime import datetime
 
 from adapters.stores import rules
 from adapters.stores.memory.tables import Group
+from core.batches import SessionPatch
 from core.errors import Conflict
-from core.ports.store import SessionPatch
 from core.types import (
     ChatMessage,
     ChatSession,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import TypeVar
 
+from core.batches import LinkOffer
 from core.errors import NotFound
 from core.messages import InboxRow, OutboxRow
 from core.ports.access import AccessGrant
 from core.ports.accounts import ApiKey, SignIn
 from core.ports.clock import Clock
-from core.ports.store import LinkOffer
 from core.types import (
     ChannelIdentity,
     ChatMessage,

@@ -8,9 +8,9 @@ from adapters.stores import rules
 from adapters.stores.memory.conversations import MemoryConversations
 from adapters.stores.memory.memories import MemoryMemories
 from adapters.stores.memory.sessions import MemorySessions
+from core.batches import AcceptBatch, RecordBatch
 from core.errors import Conflict, NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow
-from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
 from core.types import ConversationId, Lane, MemoryRecord, TurnId, TurnState, UserId
 

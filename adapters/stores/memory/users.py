@@ -5,8 +5,8 @@ from datetime import date
 
 from adapters.stores import rules
 from adapters.stores.memory.tables import Group
+from core.batches import UserPatch
 from core.errors import Conflict, NotFound
-from core.ports.store import UserPatch
 from core.types import (
     ChannelIdentity,
     IdentityId,

@@ -9,7 +9,7 @@ from adapters.stores.sql.engine import Group, insert, reads, writes
 from adapters.stores.sql.merge import merge
 from adapters.stores.sql.schema import chat_messages, chat_sessions, link_codes, link_failures, mem0_memories
 from adapters.stores.sql.users import find_user
-from core.ports.store import LinkOffer, MergeBatch
+from core.batches import LinkOffer, MergeBatch
 from core.types import ChatMessage, ConversationId, IdentityId, MemoryRecord, UserId
 
 

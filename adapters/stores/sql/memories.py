@@ -9,8 +9,8 @@ from adapters.stores.sql import rows
 from adapters.stores.sql.engine import Group, insert, reads, writes
 from adapters.stores.sql.profiles import owns
 from adapters.stores.sql.schema import chat_messages, mem0_memories, namespaces
+from core.batches import LearnBatch, MemoryChanges
 from core.errors import ErasedMeanwhile, NotFound
-from core.ports.store import LearnBatch, MemoryChanges
 from core.types import (
     MemoryId,
     MemoryNamespace,

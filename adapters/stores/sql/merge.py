@@ -29,8 +29,8 @@ from adapters.stores.sql.schema import (
     users,
 )
 from adapters.stores.sql.users import count_usage, find_user
+from core.batches import MergeBatch
 from core.errors import StaleMember
-from core.ports.store import MergeBatch
 from core.profiles import name_key
 from core.types import MemoryNamespace, MemoryProfile, MemoryRecord, Usage, User
 

@@ -16,8 +16,8 @@ from adapters.stores.sql.schema import (
     profile_shares,
 )
 from adapters.stores.sql.users import find_user
+from core.batches import ProfilePatch
 from core.errors import NameTaken, NotFound, OnlyProfile
-from core.ports.store import ProfilePatch
 from core.profiles import name_key
 from core.types import (
     ConversationId,

@@ -9,8 +9,8 @@ from adapters.stores.sql.memories import namespace_state
 from adapters.stores.sql.profiles import default_profile, find_profile, profiles_of, shares_in
 from adapters.stores.sql.sessions import active_session, find_session, newest_messages
 from adapters.stores.sql.users import find_user, identity_at
+from core.batches import Scene, TalkScene
 from core.messages import Stamp
-from core.ports.store import Scene, TalkScene
 from core.types import Place, PlatformName
 
 

@@ -15,8 +15,8 @@ from adapters.stores.sql.memories import removed_from
 from adapters.stores.sql.profiles import find_profile
 from adapters.stores.sql.schema import chat_messages, chat_sessions, inbox
 from adapters.stores.sql.users import find_user
+from core.batches import SessionPatch
 from core.errors import Conflict, NotFound
-from core.ports.store import SessionPatch
 from core.types import (
     ChatMessage,
     ChatSession,

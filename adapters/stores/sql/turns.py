@@ -15,9 +15,9 @@ from adapters.stores.sql.profiles import owns
 from adapters.stores.sql.schema import chat_messages, chat_sessions, conversations, event_keys, inbox, outbox
 from adapters.stores.sql.sessions import add_session, append_messages, drop_messages
 from adapters.stores.sql.users import count_usage
+from core.batches import AcceptBatch, RecordBatch
 from core.errors import NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow
-from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
 from core.types import ConversationId, Lane, MemoryRecord, PrivacyMode, TurnId, TurnState, UserId
 

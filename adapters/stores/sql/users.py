@@ -9,8 +9,8 @@ from adapters.stores import rules
 from adapters.stores.sql import rows
 from adapters.stores.sql.engine import Group, insert, reads, writes
 from adapters.stores.sql.schema import channel_identities, memory_profiles, usage, users
+from core.batches import UserPatch
 from core.errors import Conflict, NotFound
-from core.ports.store import UserPatch
 from core.types import ChannelIdentity, IdentityId, PlatformName, Usage, User, UserId, UserKind
 
 _COUNTS = ("messages", "prompt_tokens", "completion_tokens")

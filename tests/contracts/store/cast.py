@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from adapters.clock import ManualClock
+from core.batches import AcceptBatch
 from core.messages import InboxRow, OutboxRow, ReplyAddress, ReplyKind, Stamp
 from core.ports import Store
-from core.ports.store import AcceptBatch
 from core.sealing import Sealed
 from core.types import (
     Audience,

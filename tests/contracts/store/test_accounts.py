@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from adapters.clock import ManualClock
+from core.batches import MergeBatch
 from core.errors import Conflict, NotFound
 from core.ports import Store
 from core.ports.accounts import ApiKey, SignIn
-from core.ports.store import MergeBatch
 from core.types import User, UserId, new_id
 
 HOUR = timedelta(hours=1)

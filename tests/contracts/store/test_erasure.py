@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.batches import AcceptBatch, LinkOffer, SessionPatch
 from core.errors import NotFound, StaleMember
 from core.ports import Store
-from core.ports.store import AcceptBatch, LinkOffer, SessionPatch
 from core.sealing import Sealed
 from core.types import Lane, NamespaceState, Usage, UserId, new_id
 from tests.contracts.store.cast import CONSOLE, Cast

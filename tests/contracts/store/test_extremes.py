@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.batches import ProfilePatch, UserPatch
 from core.ports import Store
-from core.ports.store import ProfilePatch, UserPatch
 from core.sealing import Sealed
 from core.types import ConversationKind, JsonValue, MessageId, Place, TurnId, new_id
 from tests.contracts.store.cast import CONSOLE, Cast

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from adapters.clock import ManualClock
+from core.batches import AcceptBatch, LearnBatch, ProfilePatch, SessionPatch
 from core.errors import ErasedMeanwhile
 from core.ports import Store
-from core.ports.store import AcceptBatch, LearnBatch, ProfilePatch, SessionPatch
 from core.sealing import Sealed
 from core.types import Lane, MemoryId, PrivacyMode, TurnId, TurnState, new_id
 from tests.contracts.store.cast import Cast, Person

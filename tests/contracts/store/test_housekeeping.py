@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.batches import LinkOffer
 from core.errors import NotFound
 from core.ports import Store
-from core.ports.store import LinkOffer
 from core.sealing import Sealed
 from core.types import ErasureReceipt, IdentityId, Lane, MemoryId, UserId, new_id
 from tests.contracts.store.cast import Cast

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.batches import LearnBatch
 from core.errors import ErasedMeanwhile, NotFound
 from core.ports import Store
-from core.ports.store import LearnBatch
 from core.sealing import Sealed
 from core.types import MemoryId, MemoryNamespace, MemoryState, NamespaceState, ProfileId, new_id
 from tests.contracts.store.cast import Cast

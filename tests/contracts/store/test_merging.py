@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from core.batches import AcceptBatch, LinkOffer, MergeBatch, ProfilePatch
 from core.errors import NameTaken, NotFound, StaleMember
 from core.ports import Store
-from core.ports.store import AcceptBatch, LinkOffer, MergeBatch, ProfilePatch
 from core.sealing import Sealed
 from core.types import Lane, MemoryNamespace, PrivacyMode, ProfileId, Usage, UserId, new_id
 from tests.contracts.store.cast import Cast, Person

@@ -16,6 +16,7 @@ from adapters.stores.sql.faults import as_store_error
 from adapters.stores.sql.postgres import postgres_url
 from adapters.stores.sql.schema import metadata
 from adapters.stores.sql.server import PostgresStore
+from core.batches import UserPatch
 from core.errors import (
     AnotherRunner,
     ConfigurationError,
@@ -27,7 +28,6 @@ from core.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from core.ports.store import UserPatch
 from core.types import UserId, new_id
 from tests.contracts.store.cast import Cast
 from tests.support.postgres import Server

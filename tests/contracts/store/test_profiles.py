@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from core.batches import AcceptBatch, ProfilePatch
 from core.errors import InvalidName, NameTaken, NotFound, OnlyProfile
 from core.ports import Store
-from core.ports.store import AcceptBatch, ProfilePatch
 from core.types import MemoryNamespace, MemoryState, ProfileId, new_id
 from tests.contracts.store.cast import Cast
 

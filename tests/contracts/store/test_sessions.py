@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.batches import SessionPatch
 from core.errors import Conflict, NotFound
 from core.ports import Store
-from core.ports.store import SessionPatch
 from core.sealing import Sealed
 from core.types import ConversationId, PrivacyMode, ProfileId, SessionId, TurnId, TurnState, UserId, new_id
 from tests.contracts.store.cast import Cast

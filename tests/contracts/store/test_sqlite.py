@@ -23,6 +23,7 @@ from adapters.clock import ManualClock
 from adapters.stores import migrations
 from adapters.stores.sql import SqlStore
 from adapters.stores.sql.schema import metadata
+from core.batches import AcceptBatch
 from core.errors import (
     AnotherRunner,
     ConfigurationError,
@@ -32,7 +33,6 @@ from core.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from core.ports.store import AcceptBatch
 from core.sealing import Sealed
 from tests.contracts.store.cast import Cast
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from core.batches import AcceptBatch, RecordBatch
 from core.errors import Conflict, NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow, ReplyKind
 from core.ports import Store
-from core.ports.store import AcceptBatch, RecordBatch
 from core.sealing import Sealed
 from core.types import (
     ChatSession,

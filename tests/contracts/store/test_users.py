@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from core.batches import UserPatch
 from core.errors import Conflict, NotFound
 from core.ports import Store
-from core.ports.store import UserPatch
 from core.types import Usage, UserId, UserKind, new_id
 from tests.contracts.store.cast import CONSOLE, Cast
 

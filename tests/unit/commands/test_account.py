@@ -16,13 +16,13 @@ from adapters.keys.file import FileKeyring
 from adapters.keys.master import MasterKey
 from adapters.llm.offline import OfflineLanguageModel
 from adapters.memory.embedder import OnnxEmbedder
+from core.batches import MergeBatch
 from core.commands.registry import CommandContext, CommandReply, build_registry
 from core.errors import BadArgument, Conflict, Forbidden, KeyMissing, LimitReached, NotFound
 from core.export import ExportDocument
 from core.linking import AccountLinking, code_hash
 from core.messages import RoomRole, Turn, TurnContent
 from core.ports import Store
-from core.ports.store import MergeBatch
 from core.sealing import namespace_scope, session_scope
 from core.types import ConversationId, TurnState
 from tests.support.world import Person, Town, world

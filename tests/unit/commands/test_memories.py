@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from core.batches import LearnBatch
 from core.messages import Reply, RoomRole
-from core.ports.store import LearnBatch
 from core.types import Audience, MemoryNamespace, UserId
 from tests.support.world import Person, Town
 
