@@ -102,9 +102,7 @@ async def fill(app: App, namespace: MemoryNamespace, count: int, offset: int = 0
         records: list[MemoryRecord] = []
         for number in range(start, min(start + 500, count)):
             origin = MemoryOrigin(said_at=START + timedelta(minutes=number))
-            record = await app.memory.prepare_memory(namespace, fact(offset + number), origin)
-            if record is not None:
-                records.append(record)
+            records += await app.memory.prepare_memories(namespace, fact(offset + number), origin)
         state = await app.store.get_namespace_state(namespace)
         await app.store.apply_learning(LearnBatch(namespace, state.erase_generation, add=tuple(records)))
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.batches import TalkScene
 from core.delivery import Delivery
 from core.errors import MemoryChatError
-from core.learning import recent_memory
+from core.learning import tells_something
 from core.messages import HistoryMessage, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
@@ -139,7 +139,7 @@ class Composer:
             in_room=in_room,
             thread=await self._thread(turn, session),
             summary=summary,
-            may_learn=stamp.learn is not None and bool(recent_memory(turn.content.text)),
+            may_learn=stamp.learn is not None and tells_something(turn.content.text),
             incognito=stamp.mode is PrivacyMode.INCOGNITO,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,10 +15,13 @@ from core.languages import content_words, detect_language
 from core.ports.language_model import ModelMessage
 from core.ports.memory import LearnableTurn
 from core.secrecy import holds_secret
-from core.text import is_question
+from core.text import is_question, split_text
 from core.types import Memory, Metadata, Role
 
-MAX_RECENT = 2_000
+MAX_MEMORY = 2_000
+"""Characters of one memory that a person writes or changes by hand."""
+MAX_RECENT = 600
+"""Characters of one `recent` memory: as much as an embedder of 256 tokens takes in, and a quotation shows."""
 MAX_FACT = 500
 MAX_REPLY = 300
 MAX_TURN = 4_000
@@ -89,18 +92,34 @@ def statements(text: str) -> tuple[str, ...]:
 
     Each is a part of `text`, in order. A sentence that holds a secret is no statement either (`core.secrecy`).
     """
+    return tuple(_statements(text))
+
+
+def tells_something(text: str) -> bool:
+    """Whether a message has any statement."""
+    return next(_statements(text), None) is not None
+
+
+def recent_memories(text: str) -> tuple[str, ...]:
+    """What of a message becomes `recent` memories: all its statements, in order, a few sentences to a memory.
+
+    A message of ordinary length is one; no memory is longer than MAX_RECENT, and none of the statements is lost.
+    """
+    pieces: list[str] = []
+    for statement in _statements(text):
+        for part in split_text(statement, MAX_RECENT) if len(statement) > MAX_RECENT else (statement,):
+            if pieces and len(pieces[-1]) + 1 + len(part) <= MAX_RECENT:
+                pieces[-1] += f" {part}"
+            else:
+                pieces.append(part)
+    return tuple(pieces)
+
+
+def _statements(text: str) -> Iterator[str]:
     if text.lstrip().startswith("/"):
-        return ()
-    parts = (part.strip() for part in _SENTENCE.split(text[: 10 * MAX_RECENT]))
-    return tuple(part for part in parts if part and _tells(part))
-
-
-def recent_memory(text: str) -> str:
-    """What of a message becomes a `recent` memory: its statements, at most 2,000 characters; `''`: nothing."""
-    kept = " ".join(statements(text))
-    if len(kept) <= MAX_RECENT:
-        return kept
-    return kept[:MAX_RECENT].rpartition(" ")[0] or kept[:MAX_RECENT]
+        return
+    parts = (part.strip() for part in _SENTENCE.split(text))
+    yield from (part for part in parts if part and _tells(part))
 
 
 def is_trivial(text: str) -> bool:

@@ -10,7 +10,7 @@ from core.batches import SessionPatch
 from core.direct import DIRECT
 from core.errors import BadArgument, NotFound, OnlyProfile
 from core.forgetting import EraseFiles, ErasureServices, Forgetting, no_files
-from core.learning import MAX_RECENT
+from core.learning import MAX_MEMORY
 from core.linking import CODE_LIFE, JoinOutcome, LinkCode, LinkedAccount, Linking
 from core.pages import pages
 from core.ports import Clock, EphemeralStore, MemoryOrigin, MemoryPort, Store
@@ -162,8 +162,8 @@ async def erase_person(services: ErasureServices, user_id: UserId) -> ErasureRec
 
 def _memory_text(text: str) -> str:
     cleaned = " ".join(clean_text(text).split())
-    if is_blank(cleaned) or len(cleaned) > MAX_RECENT:
-        raise BadArgument(user_message=f"A memory has 1 to {MAX_RECENT:,} characters.")
+    if is_blank(cleaned) or len(cleaned) > MAX_MEMORY:
+        raise BadArgument(user_message=f"A memory has 1 to {MAX_MEMORY:,} characters.")
     if holds_secret(cleaned):
         raise BadArgument(
             user_message="That looks like a password, a code, a key or a card number. I never keep those, also not on "

@@ -10,7 +10,7 @@ from core.batches import RecordBatch
 from core.commands.format import quoted
 from core.commands.listing import PREFIX
 from core.errors import MemoryChatError
-from core.learning import recent_memory
+from core.learning import recent_memories
 from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, MemoryOrigin, MemoryPort, ModelUsage, Store
@@ -89,7 +89,7 @@ class Recorder:
                 "interrupted": draft.state is not TurnState.ANSWERED,
             }
             messages.append(await self._message(turn, answered, metadata))
-        memories, generations = await self._recent_memory(turn, draft)
+        memories, generations = await self._recent_memories(turn, draft)
         reply = self._with_undo(turn, reply, memories)
         await self.record(
             rows,
@@ -107,17 +107,16 @@ class Recorder:
         """Never in a room, where everybody would read what one of them is remembered for."""
         if not memories or not self._policy.undo_line or turn.address.kind is not ConversationKind.PRIVATE:
             return reply
-        told = quoted(recent_memory(turn.content.text))
+        told = quoted(" ".join(recent_memories(turn.content.text)))
         undo = Button("Undo", f"/forget #{memories[0].id[:PREFIX]}")
         return replace(reply, text=f"{reply.text}\n\n_Kept:_ {told}", buttons=(*reply.buttons, undo))
 
-    async def _recent_memory(
+    async def _recent_memories(
         self, turn: Turn, draft: Draft
     ) -> tuple[tuple[MemoryRecord, ...], tuple[tuple[MemoryNamespace, int], ...]]:
-        """What the turn tells, as a memory that the very next turn can recall; a failure loses no reply."""
+        """What the turn tells, as memories that the very next turn can recall; a failure loses no reply."""
         namespace = turn.stamp.learn
-        told = recent_memory(turn.content.text) if namespace is not None else ""
-        if namespace is None or not told:
+        if namespace is None:
             return (), ()
         origin = MemoryOrigin(
             said_at=turn.sent_at,
@@ -127,14 +126,12 @@ class Recorder:
             source_turns=(turn.id,),
         )
         try:
-            record = await self._memory.prepare_memory(namespace, told, origin)
+            records = await self._memory.prepare_memories(namespace, turn.content.text, origin)
         except MemoryChatError as error:
             log.warning("nothing remembered of this turn: %s", type(error).__name__)
             return (), ()
-        if record is None:
-            return (), ()
         generation = draft.erase_generation
-        return (record,), () if generation is None else ((namespace, generation),)
+        return records, () if generation is None or not records else ((namespace, generation),)
 
     async def _message(self, turn: Turn, message: HistoryMessage, metadata: Metadata) -> ChatMessage:
         from_user = message.role == Role.USER

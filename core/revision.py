@@ -113,7 +113,6 @@ class Revision:
             source_turns=(row.merged_into or row.id,),
         )
         state = await self._store.get_namespace_state(namespace)
-        record = await self._memory.prepare_memory(namespace, text, origin)
-        if record is not None:
+        for record in await self._memory.prepare_memories(namespace, text, origin):
             with suppress(ErasedMeanwhile, NotFound):
                 await self._store.store_mem0_memory_reference(record, erase_generation=state.erase_generation)

@@ -17,9 +17,11 @@ from core.errors import MalformedAnswer
 from core.languages import detect_language
 from core.learning import (
     LEARNING_SCHEMA,
+    MAX_TURN,
     LearnedFact,
     learning_prompt,
     parse_learning_answer,
+    recent_memories,
     statements,
     text_key,
 )
@@ -230,12 +232,24 @@ def _is_news(opened: Opened, turn: LearnableTurn) -> bool:
 
 
 def _recent_of(opened: Opened, turns: Sequence[LearnableTurn]) -> tuple[MemoryId, ...]:
-    """The `recent` memories that a batch replaces."""
+    """The `recent` memories that a batch replaces: not those of a long message that the model was not shown."""
     batch = {turn.turn_id for turn in turns}
+    unshown = {key for turn in turns for key in _unshown(turn)}
     memories = (entry.memory for entry in opened.entries.values())
     return tuple(
-        memory.id for memory in memories if memory.state is MemoryState.RECENT and batch & set(memory.source_turns)
+        memory.id
+        for memory in memories
+        if memory.state is MemoryState.RECENT
+        and batch & set(memory.source_turns)
+        and text_key(memory.text) not in unshown
     )
+
+
+def _unshown(turn: LearnableTurn) -> set[str]:
+    if len(turn.text) <= MAX_TURN:
+        return set()
+    shown = {text_key(piece) for piece in recent_memories(turn.text[:MAX_TURN])}
+    return {text_key(piece) for piece in recent_memories(turn.text)} - shown
 
 
 def _origin(turns: Sequence[LearnableTurn], text: str) -> MemoryOrigin:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import EmptyMessage, InvalidNamespace, MemoryUnavailable, NotFound
 from core.languages import detect_language
-from core.learning import is_trivial, recent_memory
+from core.learning import is_trivial, recent_memories
 from core.ports import Clock, LearnableTurn, LearningOutcome, MemoryOrigin
 from core.types import (
     JsonValue,
@@ -41,7 +41,7 @@ TIMEOUT_SECONDS = 20.0
 
 class HostedMemory:
     """`MemoryPort` on mem0's platform. It stores and learns in its own time (its `add` only accepts), so that nothing
-    told is recallable at once, `prepare_memory` prepares nothing, and a new memory's id may be that of its event."""
+    told is recallable at once, `prepare_memories` prepares nothing, and a new memory's id may be that of its event."""
 
     def __init__(self, api_key: str, clock: Clock, *, host: str | None = None) -> None:
         self._api_key = api_key
@@ -62,8 +62,10 @@ class HostedMemory:
     def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
         return str(MemoryNamespace(user_id, ProfileId(profile_id)))
 
-    async def prepare_memory(self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin) -> MemoryRecord | None:
-        return None
+    async def prepare_memories(
+        self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin
+    ) -> tuple[MemoryRecord, ...]:
+        return ()
 
     async def add_memory(
         self,
@@ -175,7 +177,7 @@ class HostedMemory:
         """The platform infers. Only what a turn tells is sent: no question, nothing trivial, no secret."""
         messages: list[dict[str, str]] = []
         for turn in turns:
-            told = recent_memory(turn.text)
+            told = " ".join(recent_memories(turn.text))
             if told:
                 messages.append({"role": "user", "content": told})
                 messages += [{"role": "assistant", "content": turn.reply}] if turn.reply else []

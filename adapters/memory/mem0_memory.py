@@ -12,14 +12,14 @@ from adapters.memory.embedder import Embedder
 from adapters.memory.index import QdrantIndex
 from adapters.memory.mem0_gateway import Mem0Gateway
 from adapters.memory.namespaces import Namespaces
-from adapters.memory.opened import same_text
+from adapters.memory.opened import Opened, same_text
 from adapters.memory.records import Draft, RecordKeeper
 from adapters.memory.terms import stem
 from adapters.memory.vector_store import Work, only, payload_of
 from core.batches import LearnBatch
 from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, KeyMissing, NotFound
 from core.languages import detect_language
-from core.learning import is_trivial, recent_memory, text_key
+from core.learning import is_trivial, recent_memories, text_key
 from core.locks import KeyedLocks
 from core.ports import Clock, LanguageModel, LearnableTurn, LearningOutcome, MemoryOrigin, Store
 from core.sealing import Sealer, namespace_scope
@@ -41,6 +41,8 @@ Extraction = Literal["memorychat", "mem0"]
 
 PAGE = 200
 EMBED_AT_ONCE = 64
+LONG_TEXT = 5_000
+"""Characters."""
 
 
 class Mem0Memory:
@@ -99,13 +101,19 @@ class Mem0Memory:
     def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
         return str(MemoryNamespace(user_id, ProfileId(profile_id)))
 
-    async def prepare_memory(self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin) -> MemoryRecord | None:
-        kept = recent_memory(clean_text(text))
-        if not kept or same_text(await self._namespaces.fresh(namespace), kept):
-            return None
-        vector = (await self._embedder.embed([kept]))[0]
-        draft = Draft(kept, vector, _with_language(origin, kept), MemoryState.RECENT, {})
-        return await self._keeper.seal(namespace, draft, self._clock.now())
+    async def prepare_memories(
+        self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin
+    ) -> tuple[MemoryRecord, ...]:
+        pieces = await _pieces(clean_text(text))
+        held = await self._namespaces.fresh(namespace) if pieces else Opened(namespace)
+        now = self._clock.now()
+        records: list[MemoryRecord] = []
+        for piece in {text_key(piece): piece for piece in pieces if same_text(held, piece) is None}.values():
+            # One at a time, so that others' recall need not wait for the whole of a long message.
+            vector = (await self._embedder.embed([piece]))[0]
+            draft = Draft(piece, vector, _with_language(origin, piece), MemoryState.RECENT, {})
+            records.append(await self._keeper.seal(namespace, draft, now))
+        return tuple(records)
 
     async def add_memory(
         self,
@@ -283,6 +291,11 @@ class Mem0Memory:
             except (NotFound, KeyMissing, ErasedMeanwhile):
                 return False
         return True
+
+
+async def _pieces(text: str) -> tuple[str, ...]:
+    """Telling the statements of a book's chapter takes 0.2 s: not on the event loop."""
+    return await asyncio.to_thread(recent_memories, text) if len(text) > LONG_TEXT else recent_memories(text)
 
 
 def _usable(text: str) -> str:

@@ -75,12 +75,14 @@ class MemoryPort(Protocol):
         """The namespace as mem0's user id. Raises InvalidNamespace."""
         ...
 
-    async def prepare_memory(self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin) -> MemoryRecord | None:
-        """A `recent` record, embedded and sealed, for the transaction that records a turn; nothing is stored.
+    async def prepare_memories(
+        self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin
+    ) -> tuple[MemoryRecord, ...]:
+        """`recent` records, embedded and sealed, for the transaction that records a turn; nothing is stored.
 
-        Of the text only its statements are kept (`core.learning.recent_memory`: no question, order, greeting or
-        secret). None when nothing is left or the namespace holds the same text already. The embedding of a text just
-        searched for is used again.
+        Of the text only its statements are kept (`core.learning.recent_memories`: no question, order, greeting or
+        secret), and of those none whose text the namespace holds already. The embedding of a text just searched for
+        is used again.
         """
         ...
 

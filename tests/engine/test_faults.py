@@ -9,7 +9,7 @@ import pytest
 from adapters.clock import ManualClock
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.stores.memory import MemoryStore
-from core.learning import recent_memory
+from core.learning import recent_memories
 from core.messages import ReplyKind
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
@@ -57,9 +57,9 @@ async def test_a_bug_becomes_a_sentence_and_the_talk_goes_on(embedder: OnnxEmbed
     ],
 )
 def test_an_order_to_remember_is_a_telling(text: str) -> None:
-    assert recent_memory(text) == text
+    assert recent_memories(text) == (text,)
 
 
 @pytest.mark.parametrize("text", ["Please remember that my password is hunter2", "Write me a poem about dogs"])
 def test_secrets_and_other_orders_are_none(text: str) -> None:
-    assert recent_memory(text) == ""
+    assert recent_memories(text) == ()

@@ -53,8 +53,7 @@ class Mind:
         turns = [self.turn(text) for text in texts]
         for turn in turns:
             origin = self.origin(source_turns=(turn.turn_id,))
-            record = await self.memory.prepare_memory(self.namespace, turn.text, origin)
-            if record is not None:
+            for record in await self.memory.prepare_memories(self.namespace, turn.text, origin):
                 await self.store.store_mem0_memory_reference(record)
         return turns
 

@@ -52,7 +52,7 @@ async def test_the_same_text_is_kept_once(ana: Mind) -> None:
     first = await ana.add("I like tea.")
     again = await ana.add("  i like   TEA")
     assert again.id == first.id
-    assert await ana.memory.prepare_memory(ana.namespace, "I like tea", ana.origin()) is None
+    assert await ana.memory.prepare_memories(ana.namespace, "I like tea", ana.origin()) == ()
     assert await ana.memory.count_memories(ana.namespace) == 1
 
 
@@ -167,8 +167,7 @@ async def test_erasing_leaves_nothing_and_the_namespace_is_usable_again(ana: Min
 
 
 async def test_a_write_that_an_erasure_overtook_is_refused(ana: Mind) -> None:
-    record = await ana.memory.prepare_memory(ana.namespace, "My dog is called Rex", ana.origin())
-    assert record is not None
+    [record] = await ana.memory.prepare_memories(ana.namespace, "My dog is called Rex", ana.origin())
     before = await ana.store.get_namespace_state(ana.namespace)
     await ana.memory.delete_all_memories(ana.namespace)
     with pytest.raises(ErasedMeanwhile):
@@ -176,8 +175,7 @@ async def test_a_write_that_an_erasure_overtook_is_refused(ana: Mind) -> None:
 
 
 async def test_a_prepared_memory_is_recallable_once_its_transaction_is_through(ana: Mind) -> None:
-    record = await ana.memory.prepare_memory(ana.namespace, "My dog is called Rex", ana.origin())
-    assert record is not None
+    [record] = await ana.memory.prepare_memories(ana.namespace, "My dog is called Rex", ana.origin())
     assert record.state is MemoryState.RECENT
     assert await ana.found("my dog") == []
     await ana.store.store_mem0_memory_reference(record)
@@ -186,7 +184,7 @@ async def test_a_prepared_memory_is_recallable_once_its_transaction_is_through(a
 
 async def test_only_what_a_message_tells_is_prepared(ana: Mind) -> None:
     for text in ("What is my dog called?", "tell me a joke", "hi there", "my password is hunter2", "thanks!"):
-        assert await ana.memory.prepare_memory(ana.namespace, text, ana.origin()) is None
+        assert await ana.memory.prepare_memories(ana.namespace, text, ana.origin()) == ()
     await ana.told("I moved to Lyon. How far is it from Paris? My card is 4111 1111 1111 1111.")
     assert await ana.texts() == ["I moved to Lyon."]
 

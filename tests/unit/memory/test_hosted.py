@@ -193,7 +193,7 @@ async def test_the_platform_learns_from_what_is_told_and_gets_no_secret(
         {"role": "user", "content": "My dog is called Rex."},
         {"role": "assistant", "content": "Fine."},
     ]
-    assert await memory.prepare_memory(HOME, "My dog is called Rex", origin(clock)) is None
+    assert await memory.prepare_memories(HOME, "My dog is called Rex", origin(clock)) == ()
     assert await memory.reindex() == 0
 
 

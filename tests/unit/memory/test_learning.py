@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import MalformedAnswer
-from core.learning import is_personal, is_trivial, parse_learning_answer, recent_memory, statements, text_key
+from core.learning import (
+    MAX_RECENT,
+    is_personal,
+    is_trivial,
+    parse_learning_answer,
+    recent_memories,
+    statements,
+    text_key,
+)
 from core.secrecy import holds_secret
 
 TELLING = [
@@ -72,7 +80,7 @@ def test_questions_orders_and_small_talk_tell_nothing(text: str) -> None:
 
 def test_of_a_mixed_message_only_the_telling_sentences_are_kept() -> None:
     message = "Hi! I moved to Lyon last week.\nHow far is that from Paris? My new street is Rue Garibaldi."
-    assert recent_memory(message) == "I moved to Lyon last week. My new street is Rue Garibaldi."
+    assert recent_memories(message) == ("I moved to Lyon last week. My new street is Rue Garibaldi.",)
 
 
 @given(st.text())
@@ -84,13 +92,24 @@ def test_statements_are_parts_of_the_text_and_stay_statements(text: str) -> None
 
 
 @given(st.lists(st.sampled_from([*TELLING, *NOT_TELLING]), max_size=400))
-def test_a_recent_memory_is_bounded(texts: list[str]) -> None:
-    assert len(recent_memory("\n".join(texts))) <= 2_000
+def test_recent_memories_are_bounded_and_lose_no_statement(texts: list[str]) -> None:
+    message = "\n".join(texts)
+    kept = recent_memories(message)
+    assert all(0 < len(one) <= MAX_RECENT for one in kept)
+    assert " ".join(kept) == " ".join(statements(message))
 
 
-def test_one_endless_word_is_cut() -> None:
-    assert len(recent_memory("so it goes " + "x" * 50_000)) <= 2_000
-    assert len(recent_memory("ab" + "我爱北京" * 2_000)) == 2_000
+def test_of_a_long_message_the_end_is_kept_too() -> None:
+    story = " ".join(f"On day {day} we walked {day} miles along the coast." for day in range(2_000))
+    kept = recent_memories(f"{story} The spare key is under the blue pot.")
+    assert kept[0].startswith("On day 0 we walked")
+    assert kept[-1].endswith("The spare key is under the blue pot.")
+
+
+def test_a_statement_without_an_end_is_cut_and_kept() -> None:
+    word = "so it goes " + "x" * 50_000
+    assert "".join(recent_memories(word)).replace(" ", "") == word.replace(" ", "")
+    assert [len(one) for one in recent_memories("ab" + "我爱北京" * 600)] == [600, 600, 600, 600, 2]
 
 
 @given(st.text())

@@ -174,3 +174,14 @@ async def test_in_a_room_each_fact_keeps_its_own_speaker(ana: Mind) -> None:
     assert by_text["Ben takes the late shift"].author_name == "Ben"
     assert by_text["Ana takes the early shift"].author_id == ana.user_id
     assert 'Ben text: "I take the late shift"' in ana.model.learning_calls[0].text
+
+
+async def test_what_of_a_long_message_the_model_was_not_shown_stays_as_it_was_told(ana: Mind) -> None:
+    walks = " ".join(f"On day {day} we walked along the coast until dusk." for day in range(200))
+    [turn] = await ana.told(f"{walks} The spare key is under the blue pot.")
+    before = await ana.texts()
+    ana.model.learned = answers(("We walked along the coast for months", [1], []))
+    outcome = await ana.memory.extract_memories_from_conversation(ana.namespace, [turn])
+    assert 0 < outcome.replaced_recent < len(before)
+    assert "We walked along the coast for months" in await ana.texts()
+    assert "under the blue pot" in (await ana.found("Where is the spare key?"))[0]
