@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from core.batches import TalkScene
 from core.delivery import Delivery
 from core.errors import MemoryChatError
-from core.learning import tells_something
 from core.messages import HistoryMessage, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
 from core.privacy import policy_of
 from core.prompts import fit_memories, trim_history
+from core.statements import tells_something
 from core.types import (
     Audience,
     ChatSession,

@@ -10,12 +10,12 @@ from core.batches import SessionPatch
 from core.direct import DIRECT
 from core.errors import BadArgument, NotFound, OnlyProfile
 from core.forgetting import EraseFiles, ErasureServices, Forgetting, no_files
-from core.learning import MAX_MEMORY
 from core.linking import CODE_LIFE, JoinOutcome, LinkCode, LinkedAccount, Linking
 from core.pages import pages
 from core.ports import Clock, EphemeralStore, MemoryOrigin, MemoryPort, Store
 from core.sealing import Sealer
 from core.secrecy import holds_secret
+from core.statements import MAX_MEMORY
 from core.text import clean_text, is_blank
 from core.types import (
     ChannelIdentity,

@@ -10,11 +10,11 @@ from core.batches import RecordBatch
 from core.commands.format import quoted
 from core.commands.listing import PREFIX
 from core.errors import MemoryChatError
-from core.learning import recent_memories
 from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, MemoryOrigin, MemoryPort, ModelUsage, Store
 from core.privacy import policy_of
+from core.statements import recent_memories
 from core.types import (
     ChatMessage,
     ConversationKind,

@@ -21,8 +21,6 @@ from core.learning import (
     LearnedFact,
     learning_prompt,
     parse_learning_answer,
-    recent_memories,
-    statements,
     text_key,
 )
 from core.ports import (
@@ -36,6 +34,7 @@ from core.ports import (
     Store,
 )
 from core.secrecy import holds_secret
+from core.statements import recent_memories, statements
 from core.types import Memory, MemoryId, MemoryNamespace, MemoryState, RecalledMemory, Role
 
 if TYPE_CHECKING:

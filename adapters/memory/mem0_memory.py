@@ -19,10 +19,11 @@ from adapters.memory.vector_store import Work, only, payload_of
 from core.batches import LearnBatch
 from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, KeyMissing, NotFound
 from core.languages import detect_language
-from core.learning import is_trivial, recent_memories, text_key
+from core.learning import text_key
 from core.locks import KeyedLocks
 from core.ports import Clock, LanguageModel, LearnableTurn, LearningOutcome, MemoryOrigin, Store
 from core.sealing import Sealer, namespace_scope
+from core.statements import is_trivial, recent_memories
 from core.text import clean_text, is_blank
 from core.types import (
     Memory,

@@ -15,9 +15,9 @@ from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Ent
 from adapters.memory.records import RecordKeeper
 from core.batches import MemoryChanges
 from core.errors import KeyMissing
-from core.learning import is_personal
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
+from core.statements import is_personal
 from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, RecalledMemory
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from adapters.clock import ManualClock
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.stores.memory import MemoryStore
-from core.learning import recent_memories
 from core.messages import ReplyKind
+from core.statements import recent_memories
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
 from tests.support.stage import NOON
