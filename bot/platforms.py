@@ -41,7 +41,7 @@ def slack_config(settings: Settings) -> SlackConfig:
 
 
 def telegram_config(settings: Settings) -> TelegramConfig:
-    from adapters.platforms.telegram.config import Engagement, TelegramConfig
+    from adapters.platforms.telegram.config import Engagement, Pace, TelegramConfig
 
     telegram = settings.telegram
     assert telegram.bot_token is not None
@@ -52,6 +52,11 @@ def telegram_config(settings: Settings) -> TelegramConfig:
         engagement=Engagement(telegram.engagement),
         webhook_url=telegram.webhook_url or "",
         webhook_secret=telegram.webhook_secret.get_secret_value() if telegram.webhook_secret else "",
+        pace=Pace.of(
+            per_second=telegram.sends_per_second,
+            chat_per_second=telegram.chat_sends_per_second,
+            group_per_minute=telegram.group_sends_per_minute,
+        ),
     )
 
 

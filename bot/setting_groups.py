@@ -28,7 +28,7 @@ AccessPolicy = Annotated[Literal["open", "allowlist", "pairing"], Lower]
 
 ENGAGEMENT_HELP = "In rooms: answer when mentioned, answer everything, or stay silent"
 ACCESS_HELP = "Who may talk to the bot there; empty: as ACCESS_POLICY"
-ALLOWLIST_HELP = "Ids of people, workspaces and chats that may, with commas between"
+ALLOWLIST_HELP = "Ids of people, chats, workspaces and servers that may, with commas between"
 MINUTE = timedelta(minutes=1)
 
 
@@ -261,6 +261,13 @@ class TelegramSettings(PlatformSettings):
     engagement: Engagement = variable("TELEGRAM_ENGAGEMENT", "mention", ENGAGEMENT_HELP)
     access_policy: AccessPolicy | None = variable("TELEGRAM_ACCESS_POLICY", None, ACCESS_HELP)
     allowlist: Names = variable("TELEGRAM_ALLOWLIST", (), ALLOWLIST_HELP)
+    sends_per_second: int = variable(
+        "TELEGRAM_SENDS_PER_SECOND", 30, "Messages and edits to all chats together", ge=1, le=100_000
+    )
+    chat_sends_per_second: int = variable("TELEGRAM_CHAT_SENDS_PER_SECOND", 1, "The same to one chat", ge=1, le=100_000)
+    group_sends_per_minute: int = variable(
+        "TELEGRAM_GROUP_SENDS_PER_MINUTE", 20, "The same to one group, a minute", ge=1, le=100_000
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -64,7 +64,7 @@ class AccessControl:
         rule = self._rules.get(place.platform)
         if rule is None:
             return True
-        ids = {message.sender.external_id, place.chat_id} | ({place.workspace_id} if place.workspace_id else set())
+        ids = {message.sender.external_id, place.chat_id, place.workspace_id, message.server_id} - {""}
         states = await self._states(place.platform, ids, older=FRESH)
         if AccessState.BLOCKED not in states and not self._admitted(rule, ids, states):
             # Let in a moment ago, perhaps: nobody is refused on an old reading.

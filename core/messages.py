@@ -66,6 +66,7 @@ class InboundMessage:
     command). `audience` ASKER: the platform lets the answer be shown to the asker alone (slash command, button).
     `handle` is the adapter's key to an open interaction (ephemeral answers), `''` when there is none. `thread_root` is
     the `event_id` of the message that this thread starts at, `cursor` the platform's id for reading history back,
+    `server_id` the community that a room belongs to where its place does not say so (asked by the access rules only),
     `raw` the payload, kept out of repr, logs and stores.
     """
 
@@ -84,6 +85,7 @@ class InboundMessage:
     thread_root: str = ""
     handle: str = ""
     cursor: str = ""
+    server_id: str = ""
     raw: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property

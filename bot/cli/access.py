@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 group = typer.Typer(help="Let people in, or keep them out.", no_args_is_help=True)
 
 Platform = Annotated[str, typer.Argument(help="slack, telegram or discord.")]
-Account = Annotated[str, typer.Argument(help="The platform's id of a person, a chat or a workspace.")]
+Account = Annotated[str, typer.Argument(help="The platform's id of a person, a chat, a workspace or a server.")]
 Workspace = Annotated[str, typer.Option(help="Of a person on Slack: the workspace's id.")]
 
 

@@ -23,7 +23,7 @@ class AccessState(StrEnum):
 class AccessGrant:
     """What the operator said, or has to say, about an account, a chat or a workspace: no name, no text of theirs.
 
-    `external_id` is the platform's id of a person, a chat, or a workspace. `code` is `''` once it was used.
+    `external_id` is the platform's id of a person, a chat, a workspace, or a server. `code` is `''` once it was used.
     """
 
     platform: PlatformName

@@ -57,6 +57,7 @@ def translate_message(message: discord.Message, me: BotSelf) -> InboundMessage |
         reply_thread=place.thread_id,
         thread_root=place.thread_id,  # a thread has the id of the message that it starts at
         cursor=str(message.id),
+        server_id=str(message.guild.id) if message.guild else "",
     )
 
 
@@ -86,6 +87,7 @@ def translate_interaction(
         thread_root=place.thread_id,
         handle=handle,
         cursor=str(interaction.id),  # ids of all kinds follow one clock
+        server_id=str(interaction.guild_id or ""),
     )
 
 

@@ -51,6 +51,11 @@ class Pace:
     overall: tuple[int, float] = (30, 1.0)
     patience: float = 10.0
 
+    @classmethod
+    def of(cls, *, per_second: int, chat_per_second: int, group_per_minute: int) -> Pace:
+        """From what an operator sets; a chat may take three seconds' worth at once."""
+        return cls(chat=(3 * chat_per_second, 3.0), group=(group_per_minute, 60.0), overall=(per_second, 1.0))
+
 
 @dataclass(frozen=True, slots=True)
 class TelegramConfig:

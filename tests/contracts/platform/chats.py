@@ -77,6 +77,10 @@ class Chat:
         """What everybody in the room can read of the bot."""
         raise NotImplementedError
 
+    def community(self) -> str:
+        """The id by which an operator lets the whole room's community in: a workspace, a group, a server."""
+        raise NotImplementedError
+
     def visible(self) -> list[str]:
         """What stands in the private chat from the bot, oldest first."""
         raise NotImplementedError
@@ -136,6 +140,9 @@ class TelegramChat(Chat):
     def in_room(self) -> list[str]:
         return self.server.visible_messages(ROOM)
 
+    def community(self) -> str:
+        return str(ROOM)
+
     def visible(self) -> list[str]:
         return self.server.visible_messages(ANNA)
 
@@ -171,6 +178,9 @@ class SlackChat(Chat):
 
     def in_room(self) -> list[str]:
         return self.server.visible_messages(slack_model.TEAM_ROOM, slack_model.BEN)
+
+    def community(self) -> str:
+        return slack_model.TEAM
 
     def visible(self) -> list[str]:
         return self.server.visible_messages(slack_model.DM[slack_model.ANNA], slack_model.ANNA)
@@ -221,6 +231,9 @@ class DiscordChat(Chat):
 
     def in_room(self) -> list[str]:
         return self._of_bot(self.room.history(viewer=self.sim.in_server(self.ben, self.room.guild)))
+
+    def community(self) -> str:
+        return str(self.room.guild.id)
 
     def visible(self) -> list[str]:
         return self._of_bot(self._dm().history(viewer=self.anna))

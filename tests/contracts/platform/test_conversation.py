@@ -183,6 +183,28 @@ async def test_a_stranger_gets_one_polite_line_with_a_code(name: str, tmp_path: 
         assert "You said: hello again" in chat.visible()[-1]
 
 
+@pytest.mark.parametrize("name", [name for name in CHATS if name != "console"])
+async def test_a_list_lets_a_whole_community_in(name: str, tmp_path: Path, embedder: OnnxEmbedder) -> None:
+    rules = _Listed()
+    async with opened(name, tmp_path, embedder, rules) as chat:
+        await chat.command_in_room("/help")
+        await eventually(lambda: len(chat.heard) == 1)
+        assert not any("/incognito" in text for text in (*chat.in_room(), *chat.alone()))
+        rules.allowed = frozenset({chat.community()})
+        await chat.command_in_room("/help")
+        await eventually(lambda: any("/incognito" in text for text in (*chat.in_room(), *chat.alone())))
+
+
+class _Listed(dict):  # type: ignore[type-arg]  # a rule for whatever the platform is called
+    allowed: frozenset[str] = frozenset()
+
+    def get(self, _name: object, _default: object = None) -> AccessRule:
+        return AccessRule(AccessMode.ALLOWLIST, self.allowed)
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class _Pairing(dict):  # type: ignore[type-arg]  # a rule for whatever the platform is called
     def get(self, _name: object, _default: object = None) -> AccessRule:
         return AccessRule(AccessMode.PAIRING)

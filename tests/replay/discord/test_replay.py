@@ -83,6 +83,7 @@ def heard(event: str, payload: dict[str, Any]) -> dict[str, Any] | None:
         "sent_at": found.sent_at.isoformat(),
         "message_id": found.message_id,
         "cursor": found.cursor,
+        "server_id": found.server_id,
         "reply_to": found.reply_to,
         "thread_root": found.thread_root,
         "handle": found.handle,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from adapters.clock import ManualClock
 from adapters.platforms.discord import PLATFORM as DISCORD
 from adapters.platforms.discord import DiscordAdapter
+from adapters.platforms.telegram import Pace
 from adapters.stores.memory import MemoryStore
-from bot.platforms import configured_platforms
+from bot.platforms import configured_platforms, telegram_config
 from bot.settings import settings_from
 from core.commands.registry import build_registry
 from core.types import ConversationKind, Place
@@ -24,6 +25,13 @@ def test_a_platform_is_on_when_its_token_is_set() -> None:
     assert list(configured_platforms(settings_from({}), store, registry)) == []
     made = list(configured_platforms(settings_from(TOKENS), store, registry))
     assert [adapter.name for adapter in made] == ["slack", "telegram", "discord"]
+
+
+def test_the_send_budget_of_telegram_is_the_operators() -> None:
+    assert telegram_config(settings_from(TOKENS)).pace == Pace()
+    raised = {"TELEGRAM_SENDS_PER_SECOND": "500", "TELEGRAM_CHAT_SENDS_PER_SECOND": "20"}
+    pace = telegram_config(settings_from(TOKENS | raised | {"TELEGRAM_GROUP_SENDS_PER_MINUTE": "90"})).pace
+    assert (pace.overall, pace.chat, pace.group) == ((500, 1.0), (60, 3.0), (90, 60.0))
 
 
 async def test_discord_offers_the_names_of_ones_own_profiles_and_knows_the_conversations() -> None:
