@@ -13,6 +13,7 @@ from core.batches import ProfilePatch, SessionPatch, UserPatch
 from core.messages import InboxRow, OutboxRow
 from core.privacy import stricter
 from core.profiles import DEFAULT_PROFILE, ROOM_PROFILE, clean_profile_name, name_key
+from core.sealing import Sealed
 from core.types import (
     ChannelIdentity,
     ChatMessage,
@@ -21,6 +22,7 @@ from core.types import (
     MemoryId,
     MemoryProfile,
     MemoryRecord,
+    MessageId,
     Metadata,
     OutboxState,
     PlatformName,
@@ -163,6 +165,11 @@ def utc(moment: datetime) -> datetime:
 
 SUMMARY_FIELDS = frozenset({"summary", "summary_until_seq"})
 """Changes of a session that are no use of it, so that they do not keep it from going idle."""
+
+
+def stands(covered: Sequence[ChatMessage], held: Iterable[tuple[MessageId, Sealed]]) -> bool:
+    """Whether the messages that a summary was made of are all there as they were, and no other among them."""
+    return bool(covered) and [(message.id, message.content) for message in covered] == list(held)
 
 
 def is_unlearned(message: ChatMessage) -> bool:

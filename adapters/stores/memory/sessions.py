@@ -8,6 +8,7 @@ from adapters.stores import rules
 from adapters.stores.memory.tables import Group
 from core.batches import SessionPatch
 from core.errors import Conflict
+from core.sealing import Sealed
 from core.types import (
     ChatMessage,
     ChatSession,
@@ -67,6 +68,23 @@ class MemorySessions(Group):
             changes["updated_at"] = self._clock.now()
         self._tables.sessions[session_id] = session = replace(session, **changes)
         return session
+
+    async def keep_summary(
+        self,
+        user_id: UserId,
+        session_id: SessionId,
+        summary: Sealed,
+        covered: Sequence[ChatMessage],
+        *,
+        after_seq: int,
+    ) -> bool:
+        session = self._tables.session(user_id, session_id)
+        first, last = (covered[0].seq, covered[-1].seq) if covered else (0, -1)
+        held = [row for row in self._messages_of(session_id) if first <= row.seq <= last]
+        if session.summary_until_seq != after_seq or not rules.stands(covered, ((row.id, row.content) for row in held)):
+            return False
+        self._tables.sessions[session_id] = replace(session, summary=summary, summary_until_seq=last)
+        return True
 
     async def delete_chat_session(self, user_id: UserId, session_id: SessionId) -> int:
         self._tables.session(user_id, session_id)

@@ -14,7 +14,7 @@ from adapters.stores.sql.engine import mapped, sqlite_engine
 from adapters.stores.sql.files import prepare
 from core.errors import SchemaMismatch
 
-HEAD = "0003"
+HEAD = "0004"
 _FOLDER = Path(__file__).parent
 
 _NEWER = (

@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 _FOLDER = Path(__file__).parent
 _ONE_AT_A_TIME = "select pg_advisory_xact_lock(7308604758)"
+_LOOK_ANEW = "select 1 from pg_catalog.pg_proc limit 1"
+"""Waiting for an advisory lock leaves a session with the functions it knew before; opening a table does not."""
 
 
 def files() -> dict[str, Path]:
@@ -40,6 +42,7 @@ def upgrade(url: str) -> None:
         for version, path in files().items():
             with engine.begin() as connection:
                 connection.exec_driver_sql(_ONE_AT_A_TIME)
+                connection.exec_driver_sql(_LOOK_ANEW)
                 if (_version(connection) or "") < version:
                     _apply(connection, version, path)
 

@@ -366,6 +366,15 @@ notices = Table("notices", metadata, Column("key", Words, primary_key=True), _at
 
 job_runs = Table("job_runs", metadata, Column("job", Words, primary_key=True), Column("tick", Moment, primary_key=True))
 
+runner_leases = Table(
+    "runner_leases",
+    metadata,
+    Column("name", Words, primary_key=True),
+    _text("owner"),
+    _at("expires_at"),
+)
+"""Only for stores that are reached over HTTP and cannot hold a lock otherwise."""
+
 erasures = Table(
     "erasures",
     metadata,

@@ -17,6 +17,7 @@ from adapters.stores.sql.schema import chat_messages, chat_sessions, inbox
 from adapters.stores.sql.users import find_user
 from core.batches import SessionPatch
 from core.errors import Conflict, NotFound
+from core.sealing import Sealed
 from core.types import (
     ChatMessage,
     ChatSession,
@@ -105,6 +106,29 @@ class SqlSessions(Group):
         where = chat_sessions.c.id == session_id
         connection.execute(update(chat_sessions).where(where).values(rows.session_values(session)))
         return session
+
+    @writes
+    def keep_summary(
+        self,
+        connection: Connection,
+        user_id: UserId,
+        session_id: SessionId,
+        summary: Sealed,
+        covered: Sequence[ChatMessage],
+        *,
+        after_seq: int,
+    ) -> bool:
+        session = find_session(connection, user_id, session_id)
+        first, last = (covered[0].seq, covered[-1].seq) if covered else (0, -1)
+        table = chat_messages
+        between = (table.c.session_id == session_id, table.c.seq >= first, table.c.seq <= last)
+        found = connection.execute(select(table).where(*between).order_by(table.c.seq))
+        held = ((message.id, message.content) for message in map(rows.message_of, found))
+        if session.summary_until_seq != after_seq or not rules.stands(covered, held):
+            return False
+        changed = {"summary_until_seq": last, **rows.sealed_values("summary", summary)}
+        connection.execute(update(chat_sessions).where(chat_sessions.c.id == session_id).values(changed))
+        return True
 
     @writes
     def delete_chat_session(self, connection: Connection, user_id: UserId, session_id: SessionId) -> int:
