@@ -8,6 +8,7 @@ from typing import Protocol
 
 from core.batches import Scene, SessionPatch, TalkScene
 from core.messages import Stamp
+from core.sealing import Sealed
 from core.types import (
     ChatMessage,
     ChatSession,
@@ -87,6 +88,23 @@ class SessionStore(Protocol):
         ...
 
     async def update_chat_session(self, user_id: UserId, session_id: SessionId, patch: SessionPatch) -> ChatSession: ...
+
+    async def keep_summary(
+        self,
+        user_id: UserId,
+        session_id: SessionId,
+        summary: Sealed,
+        covered: Sequence[ChatMessage],
+        *,
+        after_seq: int,
+    ) -> bool:
+        """Set a session's rolling summary, which covers everything up to the last of `covered` from now on.
+
+        It was made from the summary up to `after_seq` and from `covered`, neighbours in order. False, and nothing is
+        written, when the session's summary is another by now, or when one of `covered` went away or was changed: what
+        was forgotten must not come back. Raises NotFound.
+        """
+        ...
 
     async def delete_chat_session(self, user_id: UserId, session_id: SessionId) -> int:
         """With its messages, turns and replies; how many messages there were."""

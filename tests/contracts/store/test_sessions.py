@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -193,3 +194,37 @@ async def test_a_namespace_is_due_when_it_is_quiet_or_full(store: Store, cast: C
     assert await store.find_namespaces_to_learn(cast.now + timedelta(seconds=1), 10) == [ann.namespace, bob.namespace]
     await store.create_chat_message(ann.user.id, cast.said(ann))
     assert await store.find_namespaces_to_learn(cast.now, 10) == []
+
+
+async def test_a_summary_is_kept_only_of_what_still_stands(store: Store, cast: Cast) -> None:
+    ann = await cast.person()
+    said = [await store.create_chat_message(ann.user.id, cast.said(ann)) for _ in range(6)]
+    keep = partial(store.keep_summary, ann.user.id, ann.session.id)
+    assert await keep(Sealed("one", "k"), said[:2], after_seq=0)
+    assert await keep(Sealed("two", "k"), said[2:4], after_seq=said[1].seq)
+    summed = await store.get_chat_session(ann.user.id, ann.session.id)
+    assert (summed.summary, summed.summary_until_seq) == (Sealed("two", "k"), said[3].seq)
+    assert summed.updated_at == ann.session.updated_at
+
+    assert not await keep(Sealed("late", "k"), said[2:4], after_seq=said[1].seq), "another one was quicker"
+    assert not await keep(Sealed("gap", "k"), [said[2], said[4]], after_seq=said[3].seq)
+    assert not await keep(Sealed("nothing", "k"), [], after_seq=said[3].seq)
+
+    first = said[0].turn_id
+    assert first is not None
+    await store.forget_turns(ann.user.id, [first])
+    assert not await keep(Sealed("stale", "k"), said[4:], after_seq=said[3].seq), "it tells of what was forgotten"
+    assert not await keep(Sealed("stale", "k"), said, after_seq=0)
+    assert (await store.get_chat_session(ann.user.id, ann.session.id)).summary is None
+    assert await keep(Sealed("anew", "k"), said[1:5], after_seq=0)
+
+
+async def test_no_summary_of_words_that_were_changed_or_are_anothers(store: Store, cast: Cast) -> None:
+    ann, eve = await cast.person("Ann"), await cast.person("Eve")
+    said = [await store.create_chat_message(ann.user.id, cast.said(ann)) for _ in range(2)]
+    turn = said[1].turn_id
+    assert turn is not None
+    assert await store.change_message(ann.user.id, turn, Sealed("something else", "key-1"))
+    assert not await store.keep_summary(ann.user.id, ann.session.id, Sealed("old", "k"), said, after_seq=0)
+    with pytest.raises(NotFound):
+        await store.keep_summary(eve.user.id, ann.session.id, Sealed("mine", "k"), said, after_seq=0)
