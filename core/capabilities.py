@@ -30,7 +30,8 @@ class PlatformCapabilities:
     `max_characters` is what one message holds, in the platform's own unit; `edit_interval` the least seconds between
     two
     visible changes in one chat. `edit_makes_resend_safe`: a known message can be edited into its final form after a
-    crash. `nonce_makes_resend_safe`: a second send with the same nonce is recognised. `shows_mode`: the platform's own
+    crash. `nonce_makes_resend_safe`: a second send with the same nonce is recognised, but for answers to an open
+    interaction where `handles_take_nonces` is off. `shows_mode`: the platform's own
     prompt shows profile and mode, so that replies need no badge. `trusted_local`: its sender is
     the operator of this machine, so that no access check is needed. `explicit_sessions`: sessions are made and
     chosen by
@@ -51,6 +52,7 @@ class PlatformCapabilities:
     slash_in_threads: bool = True
     edit_makes_resend_safe: bool = False
     nonce_makes_resend_safe: bool = False
+    handles_take_nonces: bool = True
     shows_mode: bool = False
     trusted_local: bool = False
     explicit_sessions: bool = False

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from core.capabilities import PlatformCapabilities, StreamingStyle
+from core.capabilities import StreamingStyle
 from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
 from core.messages import OutboxRow, Reply, ReplyAddress, ReplyKind
 from core.policy import EnginePolicy
@@ -20,6 +20,7 @@ from core.ports import (
     Store,
     SupportsEdit,
     SupportsMembership,
+    SupportsParts,
     SupportsStreaming,
     SupportsTyping,
 )
@@ -61,66 +62,71 @@ class Delivery:
         except DeliveryError as error:
             log.warning("last words not delivered: %s", type(error).__name__)
 
-    async def deliver(self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None = None) -> None:
+    async def deliver(
+        self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None = None, *, unsure: bool = False
+    ) -> None:
         """Send the final form until the platform has it, or leave the row for `retry_unsent`.
 
         The row ends as `sent`; `failed` when the platform refuses for good; else it stays with its next attempt's time.
+        `unsure`: something that nobody knows the id of may stand there already.
         """
-        known = stream.message_ids if stream is not None else outbox.message_ids
+        unsure = unsure or (outbox.state is OutboxState.SENDING and outbox.attempts > 0)
+        outbox = replace(outbox, message_ids=stream.message_ids if stream is not None else outbox.message_ids)
         try:
             adapter = self.adapter(outbox.address)
             await self._recheck_audience(adapter, outbox, reply)
-            reply = self._labelled(adapter.capabilities, outbox, reply)
-            await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=known)
-            ids = await self._send(adapter, replace(outbox, message_ids=known), reply, stream)
+            if unsure:
+                reply = self._labelled(adapter, outbox, reply)
+            await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=outbox.message_ids)
+            ids = await self._send(adapter, outbox, reply, stream)
         except DeliveryRefused as error:
             log.warning("reply refused by the platform: %s", type(error).__name__)
             await self._store.mark_outbox(outbox.id, OutboxState.FAILED)
         except DeliveryError as error:
-            await self._put_off(outbox, error, error.sent_ids or known)
+            await self._put_off(outbox, error, unsure=unsure or error.may_have_sent)
         else:
             await self._store.mark_outbox(outbox.id, OutboxState.SENT, message_ids=ids)
 
-    async def _put_off(self, outbox: OutboxRow, error: DeliveryError, known: tuple[str, ...]) -> None:
+    async def _put_off(self, outbox: OutboxRow, error: DeliveryError, *, unsure: bool) -> None:
         wait = error.retry_after if isinstance(error, DeliveryRateLimited) else 5.0 * 2 ** min(outbox.attempts, 9)
         log.warning("reply put off by %.0f s: %s", wait, type(error).__name__)
-        # What certainly did not leave this machine is `ready` again and needs no label when it does.
-        state = OutboxState.SENDING if known or isinstance(error, DeliveryUnknown) else OutboxState.READY
+        # Where nothing but the known messages can have left this machine the row is `ready` again and needs no label.
+        state = OutboxState.SENDING if unsure else OutboxState.READY
         due = self._clock.now() + timedelta(seconds=wait)
+        known = error.sent_ids or outbox.message_ids
         await self._store.mark_outbox(outbox.id, state, message_ids=known, next_attempt_at=due)
 
     async def _send(
         self, adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None
     ) -> tuple[str, ...]:
         """Tries again at once what may be tried again; the last error goes up."""
-        known = outbox.message_ids
+        unsure = False
         for attempt in range(SEND_TRIES):
             try:
                 if stream is not None:
                     return await stream.finish(reply)
+                known = outbox.message_ids
                 return await adapter.send(outbox.address, reply, nonce=outbox.nonce, known_ids=known)
             except DeliveryRateLimited as error:
                 if error.retry_after > self._policy.delivery_wait or attempt == SEND_TRIES - 1:
+                    error.may_have_sent = unsure
                     raise
-                known = error.sent_ids or known
+                outbox = replace(outbox, message_ids=error.sent_ids or outbox.message_ids)
                 await asyncio.sleep(error.retry_after)
             except DeliveryUnknown as error:
                 if attempt == SEND_TRIES - 1:
                     raise
-                known = error.sent_ids or (stream.message_ids if stream is not None else known)
-                stream = None
-                if not _resend_is_safe(adapter.capabilities, known, self._clock.now() - outbox.created_at):
-                    reply = replace(reply, maybe_duplicate=True)
+                known = stream.message_ids if stream is not None else outbox.message_ids
+                outbox, stream, unsure = replace(outbox, message_ids=error.sent_ids or known), None, True
+                reply = self._labelled(adapter, outbox, reply)
                 await asyncio.sleep(0.5 * 2**attempt)
         raise DeliveryUnknown("no try left")
 
-    def _labelled(self, capabilities: PlatformCapabilities, outbox: OutboxRow, reply: Reply) -> Reply:
-        """An earlier try that may have arrived is told, unless the platform recognises the second one."""
-        interrupted = outbox.state is OutboxState.SENDING and outbox.attempts > 0
-        age = self._clock.now() - outbox.created_at
-        if interrupted and not _resend_is_safe(capabilities, outbox.message_ids, age):
-            return replace(reply, maybe_duplicate=True)
-        return reply
+    def _labelled(self, adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply) -> Reply:
+        """With the label, unless the platform recognises what an earlier try may have sent."""
+        if _resend_is_safe(adapter, outbox, reply, self._clock.now() - outbox.created_at):
+            return reply
+        return replace(reply, maybe_duplicate=True)
 
     async def _recheck_audience(self, adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply) -> None:
         """A private place may have got a second reader since the turn was accepted (design §5)."""
@@ -143,6 +149,7 @@ class LiveReply:
         self._stream: ReplyStream | None = None
         self._changed = asyncio.Event()
         self._updating: asyncio.Task[None] | None = None
+        self._unsure = False
         self._pump = asyncio.create_task(self._run())
 
     def push(self, text: str) -> None:
@@ -153,7 +160,7 @@ class LiveReply:
     async def finish(self, reply: Reply) -> None:
         """Deliver the final form; see `Delivery.deliver`."""
         await self.close()
-        await self._delivery.deliver(self._outbox, reply, self._stream)
+        await self._delivery.deliver(self._outbox, reply, self._stream, unsure=self._unsure)
 
     async def close(self) -> None:
         """End the pump and leave what is shown as it is.
@@ -164,8 +171,13 @@ class LiveReply:
         with suppress(asyncio.CancelledError):
             await self._pump
         if self._updating is not None:
-            with suppress(DeliveryError):
+            try:
                 await self._updating
+            except DeliveryUnknown:
+                # Without an id its message cannot be edited into the final form.
+                self._unsure = self._stream is not None and not self._stream.message_ids
+            except DeliveryError as error:
+                log.debug("the last preview was not shown: %s", type(error).__name__)
 
     async def _run(self) -> None:
         try:
@@ -250,8 +262,12 @@ class EditStream:
         return await self._adapter.send(self._outbox.address, reply, nonce=self._outbox.nonce, known_ids=self._ids)
 
 
-def _resend_is_safe(capabilities: PlatformCapabilities, known_ids: tuple[str, ...], age: timedelta) -> bool:
-    """`age` of the reply: a platform keeps nonces for some minutes only."""
-    if capabilities.nonce_makes_resend_safe and age < NONCE_LIFE:
+def _resend_is_safe(adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply, age: timedelta) -> bool:
+    """Whether nothing of the reply stands there twice after another try: by its nonce, which a platform keeps for some
+    minutes of its `age`, or because every message of it is known and only edited."""
+    capabilities = adapter.capabilities
+    takes_nonce = capabilities.handles_take_nonces or not outbox.address.handle
+    if capabilities.nonce_makes_resend_safe and takes_nonce and age < NONCE_LIFE:
         return True
-    return bool(known_ids) and capabilities.edit_makes_resend_safe
+    parts = adapter.parts(reply) if isinstance(adapter, SupportsParts) else 1
+    return capabilities.edit_makes_resend_safe and len(outbox.message_ids) >= parts

@@ -287,9 +287,11 @@ class AnotherRunner(StoreError):
 
 
 class DeliveryError(MemoryChatError):
-    """A reply did not reach the platform, or not all of it. `sent_ids` are the messages that did arrive, in order."""
+    """A reply did not reach the platform, or not all of it. `sent_ids` are the messages that did arrive, in order.
+    `may_have_sent`: more than these may have arrived, now or at an earlier try."""
 
     code = "delivery_error"
+    may_have_sent = False
 
     def __init__(self, *args: object, sent_ids: tuple[str, ...] = ()) -> None:
         super().__init__(*args)
@@ -312,6 +314,7 @@ class DeliveryUnknown(DeliveryError):
 
     code = "delivery_unknown"
     retryable = True
+    may_have_sent = True
 
 
 class DeliveryRefused(DeliveryError):

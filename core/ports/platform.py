@@ -72,6 +72,13 @@ class SupportsEdit(Protocol):
 
 
 @runtime_checkable
+class SupportsParts(Protocol):
+    def parts(self, reply: Reply) -> int:
+        """How many messages the reply takes there, its files included. Where this is missing: one."""
+        ...
+
+
+@runtime_checkable
 class SupportsTyping(Protocol):
     async def typing(self, address: ReplyAddress) -> None:
         """Show for some seconds that a reply is coming. Never fatal."""

@@ -131,6 +131,67 @@ async def test_after_a_crash_while_sending(capabilities: object, known: tuple[st
     assert adapter.finals[-1].maybe_duplicate is label
 
 
+class LongAdapter(EditingAdapter):
+    """Every reply takes two messages there."""
+
+    def parts(self, reply: Reply) -> int:
+        return 2
+
+
+@pytest.mark.parametrize(("known", "label"), [(("m1",), True), (("m1", "m2"), False)], ids=["a part", "all"])
+async def test_after_a_crash_with_a_part_known_the_rest_may_stand_there_twice(
+    known: tuple[str, ...], label: bool
+) -> None:
+    adapter = LongAdapter(capabilities=EDITING)
+    stage, delivery, outbox = await on_stage(adapter)
+    await stage.store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=known)
+    await delivery.deliver(await state_of(stage, outbox), REPLY)
+    assert adapter.finals[-1].maybe_duplicate is label
+
+
+async def test_a_limit_in_the_middle_of_a_long_reply_brings_no_label() -> None:
+    adapter = LongAdapter(capabilities=EDITING, failures=[DeliveryRateLimited(retry_after=300, sent_ids=("m1",))])
+    stage, delivery, outbox = await on_stage(adapter)
+    await delivery.deliver(outbox, REPLY)
+    row = await state_of(stage, outbox)
+    assert (row.state, row.message_ids) == (OutboxState.READY, ("m1",))
+    await delivery.deliver(row, REPLY)
+    assert not adapter.finals[-1].maybe_duplicate
+
+
+async def test_a_limit_after_an_uncertain_try_does_not_make_it_certain() -> None:
+    adapter = ScriptedAdapter(failures=[DeliveryUnknown(), DeliveryRateLimited(retry_after=300)])
+    stage, delivery, outbox = await on_stage(adapter)
+    await delivery.deliver(outbox, REPLY)
+    row = await state_of(stage, outbox)
+    assert row.state is OutboxState.SENDING
+    await delivery.deliver(row, REPLY)
+    assert adapter.finals[-1].maybe_duplicate
+
+
+async def test_a_first_preview_that_may_have_arrived_is_told_at_the_end() -> None:
+    adapter = EditingAdapter(capabilities=EDITING, failures=[DeliveryUnknown()])
+    _, delivery, outbox = await on_stage(adapter)
+    live = delivery.open(outbox)
+    live.push("the")
+    await eventually(lambda: not adapter.failures)
+    await live.finish(REPLY)
+    assert adapter.finals[-1].maybe_duplicate
+
+
+async def test_what_answers_an_open_interaction_is_known_by_no_nonce() -> None:
+    capabilities = replace(PLAIN, nonce_makes_resend_safe=True, handles_take_nonces=False)
+    adapter = ScriptedAdapter(capabilities=capabilities)
+    stage, delivery, outbox = await on_stage(adapter)
+    await stage.store.mark_outbox(outbox.id, OutboxState.SENDING)
+    interrupted = await state_of(stage, outbox)
+    pressed = replace(interrupted, address=replace(interrupted.address, handle="press"))
+    await delivery.deliver(pressed, REPLY)
+    assert adapter.finals[-1].maybe_duplicate
+    await delivery.deliver(interrupted, REPLY)
+    assert not adapter.finals[-1].maybe_duplicate
+
+
 async def test_a_refusal_for_good_ends_the_row() -> None:
     adapter = ScriptedAdapter(failures=[DeliveryRefused()])
     stage, delivery, outbox = await on_stage(adapter)

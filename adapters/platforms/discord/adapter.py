@@ -37,7 +37,7 @@ DRAIN_SECONDS = 2.0
 
 
 class DiscordAdapter:
-    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsTyping`, `SupportsThreadHistory`, `SupportsBacklog` and
+    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsParts`, `SupportsTyping`, `SupportsThreadHistory`, `SupportsBacklog` and
     `SupportsFetch`. Sending alone needs no `start`.
 
     `commands` fill Discord's menu, with values that `complete` gives; `conversations` are read back after each gap.
@@ -104,6 +104,9 @@ class DiscordAdapter:
     async def edit(self, address: ReplyAddress, message_id: str, reply: Reply) -> None:
         for part in render(reply)[:1]:
             await self._outbound.target(address).edit(message_id, part)
+
+    def parts(self, reply: Reply) -> int:
+        return len(render(reply))
 
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> DiscordStream:
         return DiscordStream(self._outbound.target(address), nonce)

@@ -25,6 +25,7 @@ CAPABILITIES = PlatformCapabilities(
     files=True,
     edit_makes_resend_safe=True,
     nonce_makes_resend_safe=True,
+    handles_take_nonces=False,
     catches_up=True,
 )
 

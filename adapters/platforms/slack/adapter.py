@@ -102,6 +102,9 @@ class SlackAdapter:
             await self._show_status(address, "")
         return ids
 
+    def parts(self, reply: Reply) -> int:
+        return len(render_reply(reply)) + len(reply.files)
+
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> SlackStream:
         return self._streaming.open(address)
 

@@ -41,7 +41,7 @@ DRAIN_SECONDS = 1.0
 
 
 class TelegramAdapter:
-    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsTyping`, `SupportsFetch`. `commands` fill Telegram's menu;
+    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsParts`, `SupportsTyping`, `SupportsFetch`. `commands` fill Telegram's menu;
     `on_migrated` hears of groups that got a new chat id.
 
     Raises telegram.error.InvalidToken when the token is empty.
@@ -108,6 +108,9 @@ class TelegramAdapter:
     async def edit(self, address: ReplyAddress, message_id: str, reply: Reply) -> None:
         for part in render(reply)[:1]:
             await self._post.edit(Target.of(address), int(message_id), part)
+
+    def parts(self, reply: Reply) -> int:
+        return len(render(reply)) + len(reply.files)
 
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> ReplyStream:
         target = Target.of(address)
