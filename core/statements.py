@@ -1,17 +1,13 @@
-"""Telling what is said from what is asked, ordered or only polite: what of a message is worth a memory. Pure.
-
-Cheap tests in English, German, Spanish, French, Russian and Chinese; tests/unit/memory/data/statements.txt says by
-example what they tell apart.
-"""
+"""What of a message is worth a memory: its statements. Pure."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
-from core.languages import content_words, detect_language
+from core.languages import content_words
 from core.secrecy import holds_secret
+from core.speech import HAN, TRIVIAL, is_courtesy, is_order, is_trivial, without_tag, words_of
 from core.text import is_question, split_text
 
 MAX_MEMORY = 2_000
@@ -19,64 +15,9 @@ MAX_MEMORY = 2_000
 MAX_RECENT = 600
 """Characters of one `recent` memory: as much as an embedder of 256 tokens takes in, and a quotation shows."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_HAN = re.compile("[\u3400-\u9fff]")
-_SENTENCE = re.compile(r"(?<=[.!?…])[\"'”»)]*\s+|(?<=[。！？])|\n+")
-
-_ORDERS = {
-    "en": """tell show give write explain list find search summarize summarise translate help make create please draft
-        suggest recommend describe compare calculate generate define rewrite fix check look read open send set remind
-        repeat continue stop try convert play let's lets imagine pretend act answer""",
-    "es": """dime muéstrame dame escribe explica explícame lista busca resume traduce ayúdame ayuda haz crea por
-    recomiéndame
-        describe compara calcula genera define corrige continúa repite""",
-    "de": """sag zeig gib schreib schreibe erkläre erklär liste suche such fasse übersetze übersetz hilf mach
-    erstelle bitte
-        empfiehl beschreibe vergleiche berechne nenne korrigiere wiederhole erzähl erzähle""",
-    "fr": """dis dis-moi montre montre-moi donne donne-moi écris explique explique-moi liste cherche résume traduis aide
-        aide-moi fais crée recommande décris compare calcule génère corrige continue répète raconte""",
-    "ru": """скажи покажи дай напиши объясни найди переведи помоги сделай создай пожалуйста посоветуй опиши сравни
-    посчитай
-        исправь повтори продолжи расскажи перечисли назови""",
-}
-_IMPERATIVES = {language: frozenset(words.split()) for language, words in _ORDERS.items()}
-_HAN_ORDERS = ("请", "帮我", "帮忙", "告诉我", "给我", "翻译", "解释", "写一", "列出", "推荐", "总结")
-
-_TRIVIAL_WORDS = """
-    hi hello hey heya hiya yo howdy greetings good morning afternoon evening night day bye goodbye cya later see soon
-    thanks thank lot bunch thx ty cheers you u welcome ok okay k kk sure yes yeah yep yup no nope nah maybe great
-    nice cool
-    awesome
-    perfect lol haha hahaha wow oh ah hm hmm right fine alright all got it test ping sorry please so very much again
-    well
-    today everyone there what's up sup how are is goes going doing everything works that sounds makes sense
-    interesting really me too same here that's this the a to i'm am fine good bored tired back
-    hola buenos buenas días tardes noches gracias muchas de nada adiós hasta luego sí no vale claro bien muy genial jaja
-    hallo guten morgen tag abend gute nacht danke dankeschön schön bitte tschüss servus ja nein klar gut super alles
-    bonjour salut bonsoir bonne nuit soirée journée merci beaucoup rien au revoir oui non d'accord bien très ça va super
-    привет здравствуй здравствуйте доброе добрый утро день вечер доброй ночи спасибо большое пока да нет ладно хорошо
-    отлично ок"""
-_TRIVIAL = frozenset(_TRIVIAL_WORDS.split())
-_SMALL_TALK = """
-    never mind|no worries|no problem|just kidding|take care|my bad|well done|good job|try again|forget it|one moment
-    same to you|of course|long time no see|happy new year|merry christmas|happy birthday|have a nice day|brb|wait
-    have a nice weekend|have a good one|nice to meet you|of course not|what a pity|excuse me|come on|you are funny
-    frohe weihnachten|frohes neues|schönes wochenende|kein problem|mach's gut|bis später|wie geht's|alles gute
-    feliz navidad|feliz año nuevo|buen fin de semana|no pasa nada|qué tal|cómo estás|hasta mañana
-    joyeux noël|bonne année|bon week-end|pas de problème|à bientôt|comment ça va
-    с новым годом|без проблем|до свидания|как дела|хороших выходных"""
-_PHRASES = frozenset(
-    phrase.strip() for line in _SMALL_TALK.splitlines() for phrase in line.split("|") if phrase.strip()
-)
-_PERSONAL = re.compile(
-    r"\b(?:i|i'[a-z]+|my|mine|myself|we|we'[a-z]+|us|our|ours|ich|mich|mir|mein\w*|wir|uns|unser\w*|yo|mis?|me|conmigo"
-    r"|nosotr[oa]s|nuestr[oa]s?|mí[oa]s?|je|moi|mon|ma|mes|nous|notre|nos|eu|meus?|minhas?|nosso|nossa|io|mi[oa]|miei|mie"
-    r"|я|меня|мне|мной|мой|моя|моё|мое|мои|моего|моей|мою|моих|моим|моём|мы|нас|нам|наш\w*)\b"
-    r"(?<!\btell me)(?<!\bgive me)(?<!\bshow me)(?<!\bhelp me)(?<!\bsing me)(?<!\bsend me)(?<!\bteach me)"
-    r"(?<!\bwrite me)(?<!\bmiss me)(?<!\blet me)|\b[jm]'\w|我|我们|咱"
-)
-_HAN_TRIVIAL = re.compile(
-    r"[你您]好|谢谢|謝謝|再见|再見|早上好|晚上好|晚安|好的|哈哈|没事|不客气|嗯|哦|啊|吧|了|是的|不是|好"
+_SHORT = ("Dr", "Mr", "Ms", "Mrs", "St", "Prof", "Nr", "bzw", "ca", "Sr", "Sra", "Mme", "z.B", "e.g", "i.e")
+_SENTENCE = re.compile(
+    "".join(rf"(?<!\b{re.escape(short)}\.)" for short in _SHORT) + r"(?<=[.!?…])[\"'”»)]*\s+|(?<=[。！？])|\n+"
 )
 
 
@@ -115,50 +56,25 @@ def _statements(text: str) -> Iterator[str]:
     yield from (part for part in parts if part and _tells(part))
 
 
-def is_trivial(text: str) -> bool:
-    """Whether a message says nothing to remember or to look up: greetings, thanks, yes and no, laughter, signs."""
-    if _HAN.search(text):
-        rest = _HAN_TRIVIAL.sub("", "".join(filter(str.isalnum, text)))
-        return len(rest) < 2
-    words = _words(text)
-    if " ".join(words) in _PHRASES:
-        return True
-    return all(word in _TRIVIAL or (len(word) < 2 and not word.isdigit()) for word in words)
+def asks(text: str) -> bool:
+    """Whether any sentence of a message asks."""
+    return any(_asks(part) for part in _SENTENCE.split(text))
 
 
-def is_personal(text: str) -> bool:
-    """Whether a message speaks of its author, by pronouns: what could be answered from what they told before.
+def questions(text: str) -> str:
+    """The asking sentences of a message; all of it where they make sense only together."""
+    return " ".join(part.strip() for part in _SENTENCE.split(text) if _asks(part)) or text
 
-    "Tell me", "give me" and the like ask a favour and do not count.
-    """
-    return bool(_PERSONAL.search(unicodedata.normalize("NFKC", text).casefold().replace("’", "'")))
+
+def _asks(sentence: str) -> bool:
+    return is_question(without_tag(sentence))
 
 
 def _tells(sentence: str) -> bool:
-    if is_trivial(sentence) or is_question(sentence) or holds_secret(sentence):
+    if is_trivial(sentence) or _asks(sentence) or holds_secret(sentence):
         return False
-    if _is_order(sentence) and not _TELLING.match(sentence):
+    if is_courtesy(sentence) or is_order(sentence):
         return False
-    if _HAN.search(sentence):
-        return len(_HAN.findall(sentence)) >= 3
-    return len(_words(sentence)) >= 2 and any(word not in _TRIVIAL for word in content_words(sentence))
-
-
-_TELLING = re.compile(
-    r"(?:please|bitte|por favor|s'il (?:te|vous) pla[iî]t|пожалуйста)?[\s,]*"
-    r"(?:(?:remember|note|keep in mind|don'?t forget|do not forget)(?: that\b|\s*:)|merke? dir|vergiss nicht|notiere?\b"
-    r"|(?:recuerda|anota)(?: que\b|\s*:)|souviens-toi|запомни)",
-    re.IGNORECASE,
-)
-"""An order that is a telling: "please remember that …", "bitte merk dir …"."""
-
-
-def _is_order(sentence: str) -> bool:
-    if _HAN.search(sentence):
-        return sentence.startswith(_HAN_ORDERS)
-    words = _words(sentence)
-    return bool(words) and words[0] in _IMPERATIVES.get(detect_language(sentence) or "en", ())
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
+    if HAN.search(sentence):
+        return len(HAN.findall(sentence)) >= 3
+    return len(words_of(sentence)) >= 2 and any(word not in TRIVIAL for word in content_words(sentence))

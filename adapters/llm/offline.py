@@ -20,7 +20,8 @@ from core.ports.language_model import (
     ModelUsage,
     PromptContext,
 )
-from core.text import content_words, detect_language, is_question, shorten
+from core.statements import asks, questions, tells_something
+from core.text import content_words, detect_language, shorten
 from core.types import MemoryState, Metadata, RecalledMemory
 
 MOST_QUOTED = 3
@@ -95,8 +96,9 @@ class OfflineLanguageModel:
 def _answer(message: ModelMessage, context: PromptContext) -> str:
     text = message.content
     say = phrases(detect_language(text))
-    if is_question(text):
-        return _quotations(text, context, say)
+    if asks(text):
+        answer = _quotations(questions(text), context, say)
+        return f"{answer}\n\n{say.rest}" if context.may_learn and tells_something(text) else answer
     if context.incognito:
         return say.incognito
     if _is_greeting(text):

@@ -13,6 +13,7 @@ class Phrases:
 
     hello: str
     noted: str
+    rest: str
     not_noted: str
     incognito: str
     unknown: str
@@ -34,6 +35,7 @@ _PHRASES: dict[str, Phrases] = {
     "en": Phrases(
         hello="Hello! I run without a language model: I note what you tell me and quote it when you ask.",
         noted="I have noted that.",
+        rest="I have noted the rest.",
         not_noted="I heard you; nothing of that was noted.",
         incognito="You are incognito: nothing is noted, and I do not look into your memories.",
         unknown="I know nothing about that. I run without a language model: I can only quote what you told me.",
@@ -48,6 +50,7 @@ _PHRASES: dict[str, Phrases] = {
     "de": Phrases(
         hello="Hallo! Ich laufe ohne Sprachmodell: Ich notiere, was du mir sagst, und zitiere es, wenn du fragst.",
         noted="Das habe ich notiert.",
+        rest="Das Übrige habe ich notiert.",
         not_noted="Ich habe es gelesen; davon wird nichts notiert.",
         incognito="Du bist inkognito: Nichts wird notiert, und ich sehe nicht in deine Erinnerungen.",
         unknown="Darüber weiß ich nichts. Ich laufe ohne Sprachmodell und kann nur zitieren, was du mir gesagt hast.",
@@ -62,6 +65,7 @@ _PHRASES: dict[str, Phrases] = {
     "es": Phrases(
         hello="¡Hola! Funciono sin modelo de lenguaje: anoto lo que me cuentas y lo cito cuando preguntas.",
         noted="Lo he anotado.",
+        rest="Lo demás lo he anotado.",
         not_noted="Lo he leído; de eso no anoto nada.",
         incognito="Estás de incógnito: no se anota nada y no miro tus recuerdos.",
         unknown="No sé nada de eso. Funciono sin modelo de lenguaje y solo puedo citar lo que me contaste.",
@@ -76,6 +80,7 @@ _PHRASES: dict[str, Phrases] = {
     "fr": Phrases(
         hello="Bonjour ! Je fonctionne sans modèle de langue : je note ce que vous me dites et je le cite sur demande.",
         noted="C'est noté.",
+        rest="J'ai noté le reste.",
         not_noted="J'ai lu ; rien de cela n'est noté.",
         incognito="Vous êtes en mode incognito : rien n'est noté et je ne regarde pas vos souvenirs.",
         unknown="Je ne sais rien à ce sujet. Sans modèle de langue, je ne peux que citer ce que vous m'avez dit.",
@@ -90,6 +95,7 @@ _PHRASES: dict[str, Phrases] = {
     "ru": Phrases(
         hello="Здравствуйте! Я работаю без языковой модели: записываю то, что вы говорите, и цитирую по вопросу.",
         noted="Записано.",
+        rest="Остальное записано.",
         not_noted="Прочитано; из этого ничего не записано.",
         incognito="Вы в режиме инкогнито: ничего не записывается, и в ваши воспоминания я не смотрю.",
         unknown="Об этом я ничего не знаю. Без языковой модели я могу только цитировать то, что вы мне говорили.",
@@ -104,6 +110,7 @@ _PHRASES: dict[str, Phrases] = {
     "zh": Phrases(
         hello="你好！我没有语言模型：我会记下你告诉我的话，并在你提问时引用。",
         noted="我记下了。",
+        rest="其余的我记下了。",
         not_noted="我看到了，这句话没有记录。",
         incognito="你在无痕模式：什么都不会记下，我也不会查看你的记忆。",
         unknown="关于这个我什么都不知道。我没有语言模型，只能引用你告诉过我的话。",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from core.errors import EmptyMessage, InvalidNamespace, MemoryUnavailable, NotFound
 from core.languages import detect_language
 from core.ports import Clock, LearnableTurn, LearningOutcome, MemoryOrigin
-from core.statements import is_trivial, recent_memories
+from core.speech import is_trivial
+from core.statements import recent_memories
 from core.types import (
     JsonValue,
     Memory,

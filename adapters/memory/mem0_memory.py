@@ -23,7 +23,8 @@ from core.learning import text_key
 from core.locks import KeyedLocks
 from core.ports import Clock, LanguageModel, LearnableTurn, LearningOutcome, MemoryOrigin, Store
 from core.sealing import Sealer, namespace_scope
-from core.statements import is_trivial, recent_memories
+from core.speech import is_trivial
+from core.statements import recent_memories
 from core.text import clean_text, is_blank
 from core.types import (
     Memory,

@@ -17,7 +17,7 @@ from core.batches import MemoryChanges
 from core.errors import KeyMissing
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
-from core.statements import is_personal
+from core.speech import is_personal
 from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, RecalledMemory
 
 if TYPE_CHECKING:

@@ -121,3 +121,10 @@ async def test_it_does_not_pretend_to_extract_facts() -> None:
         await OfflineLanguageModel().generate_response(
             [ModelMessage(Role.USER, "hi")], response_schema={"type": "object"}
         )
+
+
+async def test_of_a_message_that_tells_and_asks_both_are_answered() -> None:
+    assert (await says("I moved to Lyon. What is my dog called?", told("My dog is called Rex"))) == (
+        "On 22 November 2026 you said: “My dog is called Rex”\n\nI have noted the rest."
+    )
+    assert await says("I live in Rome, ok?") == "I have noted that."
