@@ -30,7 +30,7 @@ from adapters.platforms.telegram.translate import BotSelf, Migrated, chat_of, tr
 from core.capabilities import PlatformCapabilities
 from core.errors import StoreError
 from core.locks import KeyedLocks
-from core.messages import Attachment, InboundMessage, Reply, ReplyAddress
+from core.messages import Acceptance, Attachment, InboundMessage, Reply, ReplyAddress
 from core.ports.platform import Acceptor, ReplyStream
 from core.types import Audience, ConversationKind, PlatformName, TurnId
 
@@ -169,7 +169,8 @@ class TelegramAdapter:
             await self._post.moved(int(event.place.chat_id), int(event.new_place.chat_id))
         elif isinstance(event, InboundMessage):
             if event.addressed and not event.sender.is_bot and not await self._alone.hand_over(event):
-                await accept(await self._with_role(event))
+                if await accept(await self._with_role(event)) is Acceptance.ACCEPTED and event.handle:
+                    self._spawn(self._alone.tell_if_lost(event))
         elif event is not None:
             await accept(event)
         return True

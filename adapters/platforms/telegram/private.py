@@ -7,7 +7,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from telegram import InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.helpers import create_deep_linked_url
@@ -23,13 +23,21 @@ log = logging.getLogger(__name__)
 
 HOLD_SECONDS = 900.0
 MAX_HELD = 1_000
+KEY = "answer-"
+"""What the payload of an invitation's link begins with, to be told from links of others."""
 INVITATION = "I have an answer for you alone. Please open our own chat to read it."
+GONE = (
+    "The answer that waited for you is no longer here: I keep such answers for a quarter of an hour at most, and only "
+    "until I am restarted. Please ask again; from now on I can write to you here."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
+    """`reply` None: it was read."""
+
     recipient: str
-    reply: Reply
+    reply: Reply | None
     until: float
 
 
@@ -46,7 +54,7 @@ class HeldReplies:
         now = self._monotonic()
         while self._held and (len(self._held) >= MAX_HELD or next(iter(self._held.values())).until < now):
             self._held.popitem(last=False)
-        key = secrets.token_urlsafe(16)
+        key = KEY + secrets.token_urlsafe(16)
         self._held[key] = Held(recipient, reply, now + HOLD_SECONDS)
         return key
 
@@ -57,8 +65,13 @@ class HeldReplies:
             return None
         return held.reply
 
-    def drop(self, key: str) -> None:
-        self._held.pop(key, None)
+    def was_read(self, key: str) -> None:
+        self._held[key] = replace(self._held[key], reply=None)
+
+    def is_lost(self, key: str) -> bool:
+        """Whether an answer was held under this key, and is not known any more: too old, or another process's."""
+        held = self._held.get(key)
+        return key.startswith(KEY) and (held is None or held.until < self._monotonic())
 
 
 class ForOneReader:
@@ -94,8 +107,17 @@ class ForOneReader:
         except DeliveryError as error:
             log.warning("a held answer was not delivered: %s", type(error).__name__)
             return False
-        self._held.drop(message.handle)
+        self._held.was_read(message.handle)
         return True
+
+    async def tell_if_lost(self, message: InboundMessage) -> None:
+        """To somebody who followed an invitation whose answer is not here any more."""
+        if not self._held.is_lost(message.handle):
+            return
+        try:
+            await self._post.send(Target(int(message.place.chat_id)), Part(GONE))
+        except DeliveryError as error:
+            log.info("a lost answer was not told: %s", type(error).__name__)
 
 
 def invitation(username: str, key: str) -> Part:

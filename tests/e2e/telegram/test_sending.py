@@ -8,6 +8,7 @@ import time
 import pytest
 
 from adapters.platforms.telegram import Pace, TelegramAdapter
+from adapters.platforms.telegram.private import GONE
 from adapters.platforms.telegram.render import MAYBE_DUPLICATE
 from core.errors import DeliveryRateLimited, DeliveryRefused, DeliveryUnknown, StoreUnavailable
 from core.messages import Button, InboundMessage, OutboundFile, ReplyAddress
@@ -200,6 +201,25 @@ async def test_who_never_wrote_to_the_bot_is_invited_and_then_gets_the_answer(
     telegram.follow_link(dora, chat=ROOM)
     assert (await heard(desk, 3)).text == "/start"
     assert telegram.visible_messages(dora) == ["1. Dora likes chess"]
+
+
+async def test_an_answer_that_was_held_by_an_earlier_process_is_said_to_be_gone(
+    telegram: TelegramServer, desk: Desk, connect: Connect
+) -> None:
+    dora = 777
+    telegram.add_person(dora, "Dora", started=False)
+    first = await connect()
+    await first.send(in_room(dora), answer("for Dora", Audience.ASKER), nonce=NONCE)
+    await first.stop()
+    await connect()
+    telegram.follow_link(dora, chat=ROOM)
+    await eventually(lambda: telegram.visible_messages(dora) == [GONE])
+    assert (await heard(desk)).text == "/start"
+    telegram.say(dora, "/start from-a-web-page")
+    await heard(desk, 2)
+    telegram.say(dora, "hello")
+    await heard(desk, 3)
+    assert telegram.visible_messages(dora) == [GONE]
 
 
 async def test_a_held_answer_that_cannot_be_handed_over_stays_held(

@@ -25,8 +25,15 @@ def test_a_held_answer_is_its_readers_alone_and_not_for_ever() -> None:
     assert held.find(key, "101") is REPLY
     assert held.find(key, "102") is None
     assert held.find("", "101") is None
+    assert not held.is_lost(key)
+    assert not held.is_lost("from-a-web-page")
+    held.was_read(key)
+    assert held.find(key, "101") is None
+    assert not held.is_lost(key)
+    key = held.hold("101", REPLY)
     now[0] += HOLD_SECONDS + 1
     assert held.find(key, "101") is None
+    assert held.is_lost(key)
 
 
 def test_held_answers_do_not_pile_up() -> None:
