@@ -41,11 +41,9 @@ DRAIN_SECONDS = 1.0
 
 
 class TelegramAdapter:
-    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsParts`, `SupportsTyping`, `SupportsFetch`. `commands` fill Telegram's menu;
-    `on_migrated` hears of groups that got a new chat id.
-
-    Raises telegram.error.InvalidToken when the token is empty.
-    """
+    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsParts`, `SupportsTyping`, `SupportsFetch`. `commands` fill
+    Telegram's menu; `on_migrated` hears of groups that got a new chat id. Raises telegram.error.InvalidToken when the
+    token is empty."""
 
     def __init__(
         self, config: TelegramConfig, commands: Sequence[CommandSpec] = (), *, on_migrated: OnMigrated | None = None
@@ -169,7 +167,8 @@ class TelegramAdapter:
             await self._post.moved(int(event.place.chat_id), int(event.new_place.chat_id))
         elif isinstance(event, InboundMessage):
             if event.addressed and not event.sender.is_bot and not await self._alone.hand_over(event):
-                if await accept(await self._with_role(event)) is Acceptance.ACCEPTED and event.handle:
+                acceptance = await accept(await self._with_role(event))
+                if acceptance is Acceptance.ACCEPTED and event.handle:
                     self._spawn(self._alone.tell_if_lost(event))
         elif event is not None:
             await accept(event)
