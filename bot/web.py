@@ -19,8 +19,10 @@ from pydantic import SecretStr
 from adapters.http.app import create_app
 from adapters.http.config import CorsConfig, HttpConfig, JwtConfig, RateLimitConfig, SupabaseConfig
 from adapters.http.services import ApiServices
-from bot.bootstrap import App, erase_files, make_policy
+from bot.bootstrap import App
+from bot.policies import make_policy
 from bot.settings import Settings
+from bot.storage import erase_files
 from core.errors import ConfigurationError
 from core.linking import AccountLinking
 from core.own_data import OwnData

@@ -132,7 +132,7 @@ def _write_private(file: Path, data: bytes) -> None:
 
 async def _keyring(stack: AsyncExitStack) -> SqlKeyring:
     from adapters.clock import SystemClock
-    from bot.bootstrap import open_keyring, open_store
+    from bot.storage import open_keyring, open_store
 
     settings = load_settings()
     store = await open_store(settings, SystemClock(), stack)
