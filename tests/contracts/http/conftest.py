@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,28 +23,21 @@ from adapters.memory.embedder import OnnxEmbedder
 from adapters.stores.memory import MemoryStore
 from adapters.stores.migrations import upgrade
 from adapters.stores.sql import SqlStore
+from adapters.stores.sql.server import PostgresStore
 from core.own_data import OwnData
 from core.policy import EnginePolicy
 from core.ports import PlatformAdapter, Store
 from tests.support.models import ScriptedModel
+from tests.support.postgres import Server, postgres_server
 from tests.support.stage import NOON
 from tests.support.world import Town, world
 
-Make = Callable[[Path, Path, ManualClock], Store]
+Make = Callable[[ManualClock], Store]
 PASSWORD = "correct horse battery"
 GENEROUS = RateLimitConfig("100000/minute", "100000/minute", "100000/minute")
 
 
-def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
-    return MemoryStore(clock)
-
-
-def _sqlite(folder: Path, template: Path, clock: ManualClock) -> Store:
-    shutil.copyfile(template, folder / "store.db")
-    return SqlStore(f"sqlite:///{folder}/store.db", clock)
-
-
-STORES: dict[str, Make] = {"memory": _memory, "sqlite": _sqlite}
+STORES = ("sqlite", "postgres")
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +46,24 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "store.db"
     upgrade(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A Postgres with an empty database named `site`."""
+    with postgres_server() as started:
+        started.fresh("site")
+        yield started
+
+
+@pytest.fixture(params=STORES)
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
+    """Stores over one database, which is empty when the test begins."""
+    if request.param == "postgres":
+        url = request.getfixturevalue("server").emptied("site")
+        return lambda clock: PostgresStore(url, clock)
+    shutil.copyfile(request.getfixturevalue("template"), tmp_path / "store.db")
+    return lambda clock: SqlStore(f"sqlite:///{tmp_path}/store.db", clock)
 
 
 @dataclass
@@ -113,7 +124,7 @@ class Builder:
 
     stack: AsyncExitStack
     embedder: OnnxEmbedder
-    make: Callable[[ManualClock], Store]
+    make: Make
 
     async def __call__(
         self,
@@ -151,12 +162,10 @@ def shared_embedder() -> OnnxEmbedder:
     return OnnxEmbedder()
 
 
-@pytest.fixture(params=STORES)
-async def build_site(
-    request: pytest.FixtureRequest, tmp_path: Path, template: Path, shared_embedder: OnnxEmbedder
-) -> AsyncIterator[Builder]:
+@pytest.fixture
+async def build_site(make_store: Make, shared_embedder: OnnxEmbedder) -> AsyncIterator[Builder]:
     async with AsyncExitStack() as stack:
-        yield Builder(stack, shared_embedder, lambda clock: STORES[request.param](tmp_path, template, clock))
+        yield Builder(stack, shared_embedder, make_store)
 
 
 @pytest.fixture
@@ -190,8 +199,8 @@ async def served(site: Site) -> AsyncIterator[Live]:
 
 
 @pytest.fixture
-async def live(tmp_path: Path, template: Path, shared_embedder: OnnxEmbedder) -> AsyncIterator[Live]:
+async def live(shared_embedder: OnnxEmbedder) -> AsyncIterator[Live]:
     async with AsyncExitStack() as stack:
-        build = Builder(stack, shared_embedder, lambda clock: _memory(tmp_path, template, clock))
+        build = Builder(stack, shared_embedder, MemoryStore)
         async with served(await build()) as running:
             yield running
