@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from adapters.memory.embedder import OnnxEmbedder
 
 # A slow machine is no bug; what a property costs is measured by the benchmarks.
 settings.register_profile("memorychat", deadline=None)
@@ -51,3 +56,13 @@ def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(prefixes) or name in {"DATABASE_URL", "OPENROUTER_API_KEY", "JWT_SECRET", "LOG_LEVEL"}:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def embedder() -> OnnxEmbedder:
+    """One for all tests: it belongs to no event loop, and loading it takes most of a second."""
+    from adapters.memory.embedder import OnnxEmbedder
+
+    embedder = OnnxEmbedder()
+    asyncio.run(embedder.warm())
+    return embedder

@@ -132,6 +132,17 @@ _GREETINGS = """
 """
 GREETINGS = frozenset(_GREETINGS.split())
 
+_FAINT = """
+    called name named names number favourite favorite best kind live lives old like likes again know tell
+    heißt heiße name namens nummer lieblings liebste alt wohne wohnt mag
+    llama llamo nombre número favorito favorita vivo vive años gusta
+    appelle nom numéro préféré préférée habite âge aime
+    зовут имя номер любимый любимая любимое живу живёт лет нравится
+    叫什 什么 的是 名字 号码
+"""
+FAINT_WORDS = frozenset(_FAINT.split())
+"""Words that ask for something without saying of what."""
+
 
 def phrases(language: str) -> Phrases:
     return _PHRASES.get(language, _PHRASES["en"])

@@ -10,12 +10,6 @@ from tests.privacy.homes import Home
 
 
 @pytest.fixture(scope="session")
-def embedder() -> OnnxEmbedder:
-    """One for all tests: loading it takes most of a second."""
-    return OnnxEmbedder()
-
-
-@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty database to copy."""
     path = tmp_path_factory.mktemp("template") / "store.db"

@@ -20,11 +20,6 @@ from core.sealing import Sealer
 from tests.support.remembering import NOON, House, Mind, house
 
 
-@pytest.fixture(scope="session")
-def embedder() -> OnnxEmbedder:
-    return OnnxEmbedder()
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(NOON)

@@ -9,11 +9,6 @@ from adapters.memory.embedder import OnnxEmbedder
 from tests.contracts.platform.chats import CHATS, Chat, DiscordChat, opened
 
 
-@pytest.fixture(scope="session")
-def embedder() -> OnnxEmbedder:
-    return OnnxEmbedder()
-
-
 @pytest.fixture(params=CHATS)
 async def chat(request: pytest.FixtureRequest, tmp_path: Path, embedder: OnnxEmbedder) -> AsyncIterator[Chat]:
     async with opened(request.param, tmp_path, embedder, in_fixture=True) as chat:

@@ -9,12 +9,6 @@ from adapters.memory.embedder import OnnxEmbedder
 from tests.support.world import Town, world
 
 
-@pytest.fixture(scope="session")
-def embedder() -> OnnxEmbedder:
-    """One for all tests: it belongs to no event loop, and loading it takes most of a second."""
-    return OnnxEmbedder()
-
-
 @pytest.fixture
 async def town(embedder: OnnxEmbedder) -> AsyncIterator[Town]:
     async with world(embedder=embedder, model=OfflineLanguageModel()) as town:

@@ -11,11 +11,6 @@ from adapters.stores.memory import MemoryStore
 from tests.support.remembering import NOON, House, Mind, house
 
 
-@pytest.fixture(scope="session")
-def embedder() -> OnnxEmbedder:
-    return OnnxEmbedder()
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(NOON)
