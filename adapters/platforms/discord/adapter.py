@@ -37,8 +37,8 @@ DRAIN_SECONDS = 2.0
 
 
 class DiscordAdapter:
-    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsParts`, `SupportsTyping`, `SupportsThreadHistory`, `SupportsBacklog` and
-    `SupportsFetch`. Sending alone needs no `start`.
+    """Also `SupportsStreaming`, `SupportsEdit`, `SupportsParts`, `SupportsTyping`, `SupportsThreadHistory`,
+    `SupportsBacklog` and `SupportsFetch`. Sending alone needs no `start`.
 
     `commands` fill Discord's menu, with values that `complete` gives; `conversations` are read back after each gap.
     `gateway` is how one connects: another one stands in for it where there is no network.

@@ -34,7 +34,7 @@ class Listener(Protocol):
 
     async def asked(self, interaction: discord.Interaction, command: str) -> None: ...
 
-    def connected(self) -> None: ...
+    def connected(self, *, is_resumed: bool) -> None: ...
 
 
 def use_addresses(config: DiscordConfig) -> None:
@@ -75,10 +75,10 @@ class DiscordClient(discord.Client):
 
     async def on_connect(self) -> None:
         """Earlier than `on_ready`, before which messages come already."""
-        self._listener.connected()
+        self._listener.connected(is_resumed=False)
 
     async def on_resumed(self) -> None:
-        self._listener.connected()
+        self._listener.connected(is_resumed=True)
 
     async def on_message(self, message: discord.Message) -> None:
         await self._listener.message(message)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from itertools import takewhile
 
 import discord
 
 from adapters.platforms.discord.errors import delivering
 from adapters.platforms.discord.post import GetClient
-from adapters.platforms.discord.translate import BotSelf, channel_id_of
+from adapters.platforms.discord.translate import BotSelf, channel_id_of, is_mentioned
 from adapters.platforms.discord.words import text_of
 from core.messages import ReplyAddress
 from core.types import Place
@@ -26,14 +27,20 @@ class History:
         self._seconds = seconds
 
     async def thread(self, address: ReplyAddress, me: BotSelf, limit: int) -> list[tuple[str, str]]:
-        """(speaker, text) of what was said in a thread before the message that is answered, oldest first."""
+        """(speaker, text) of what was said in a thread before the bot was first called into it, oldest first; at most
+        the last `limit` messages before the one that is answered are looked at.
+
+        What was said to it since then it was told under a mode, or was to forget: that never comes back this way.
+        """
         before = discord.Object(int(address.reply_to)) if address.reply_to else None
         async with delivering(self._seconds):
             channel = await self._channel(address.place)
             if channel is None:
                 return []
-            said = [_said(message, me) async for message in channel.history(limit=limit, before=before)]
-        return [(speaker, text) for speaker, text in reversed(said) if text]
+            messages = [message async for message in channel.history(limit=limit, before=before)]
+        uncalled = takewhile(lambda message: not _concerns(message, me), map(_opened, reversed(messages)))
+        said = [(message.author.display_name, text_of(message, me.id)) for message in uncalled]
+        return [(speaker, text) for speaker, text in said if text]
 
     async def since(self, place: Place, cursor: str, since: datetime) -> AsyncIterator[discord.Message]:
         """What was written after `cursor`, but not before `since`, oldest first. Nothing where the newest is known."""
@@ -62,9 +69,13 @@ def _has_nothing_after(channel: discord.abc.Messageable, message_id: int) -> boo
     return newest is not None and newest <= message_id
 
 
-def _said(message: discord.Message, me: BotSelf) -> tuple[str, str]:
+def _opened(message: discord.Message) -> discord.Message:
     """A thread opens with a note that holds the message it starts at."""
     if message.type is discord.MessageType.thread_starter_message and message.reference:
         resolved = message.reference.resolved
-        message = resolved if isinstance(resolved, discord.Message) else message
-    return message.author.display_name, text_of(message, me.id)
+        return resolved if isinstance(resolved, discord.Message) else message
+    return message
+
+
+def _concerns(message: discord.Message, me: BotSelf) -> bool:
+    return message.author.id == me.id or is_mentioned(message, me)

@@ -77,8 +77,8 @@ class Intake:
         self._under_way: set[asyncio.Task[object]] = set()
         self._asleep: set[asyncio.Task[object]] = set()
 
-    def connected(self) -> None:
-        self._catch_up.begin()
+    def connected(self, *, is_resumed: bool) -> None:
+        self._catch_up.begin(is_resumed=is_resumed)
 
     async def message(self, message: discord.Message) -> None:
         async with self._in_turn(message.channel.id):

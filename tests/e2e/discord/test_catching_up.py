@@ -75,6 +75,35 @@ async def test_in_a_server_only_what_was_for_the_bot_is_taken() -> None:
         assert f"/channels/{quiet.id}/messages" not in asked, "its newest message is known"
 
 
+async def test_who_called_the_bot_for_the_first_time_while_it_was_away_is_heard() -> None:
+    conversations, desk = Conversations(), Desk()
+    async with SimulatedDiscord(conversations=conversations) as sim:
+        ada, ben, channel = sim.person("ada"), sim.person("ben"), sim.channel("kitchen")
+        await sim.say(ben, f"{sim.mention} from before the bot last heard anything", channel)
+        last = await sim.say(ada, "known")
+        conversations.known = [(place_of(ada.dm_channel), str(last.id))]
+        quiet = sim.channel("quiet")
+        await sim.say(ben, "nothing for the bot", quiet)
+        await sim.say(ben, "nothing for the bot", channel)
+        await sim.say(ben, f"{sim.mention} can you hear me?", channel)
+        thread = sim.thread(ben, channel)
+        await sim.say(ben, f"{sim.mention} and here?", thread)
+        await sim.adapter.start(desk.accept)
+        await eventually(lambda: len(desk.texts) == 2)
+        await sim.env.settle()
+        assert sorted(desk.texts) == ["and here?", "can you hear me?"]
+
+
+async def test_a_new_bot_has_missed_nothing() -> None:
+    conversations, desk = Conversations(), Desk()
+    async with SimulatedDiscord(conversations=conversations) as sim:
+        ben, channel = sim.person("ben"), sim.channel("kitchen")
+        await sim.say(ben, f"{sim.mention} hello", channel)
+        await sim.adapter.start(desk.accept)
+        await sim.say(ben, f"{sim.mention} now?", channel)
+        assert desk.texts == ["now?"]
+
+
 async def test_a_resumed_connection_is_read_back_too() -> None:
     conversations, desk = Conversations(), Desk()
     async with SimulatedDiscord(conversations=conversations) as sim:

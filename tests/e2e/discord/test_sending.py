@@ -330,3 +330,7 @@ async def test_the_earlier_messages_of_a_thread_can_be_read(sim: SimulatedDiscor
         ("bob", "@ada I will be late"),
     ]
     assert await sim.adapter.thread_history(address, limit=1) == [("bob", "@ada I will be late")]
+    await sim.say(bob, "nobody asked me", thread)
+    await sim.say(ada, f"{sim.mention} and back?", thread)
+    later = ReplyAddress.of(desk.messages[-1])
+    assert len(await sim.adapter.thread_history(later, limit=10)) == 2, "nothing from the first call of the bot on"
