@@ -88,7 +88,11 @@ class SupportsTyping(Protocol):
 @runtime_checkable
 class SupportsThreadHistory(Protocol):
     async def thread_history(self, address: ReplyAddress, *, limit: int) -> list[tuple[str, str]]:
-        """The earlier messages of the thread as (speaker, text), oldest first; never stored."""
+        """What was said in the thread before the bot was first called into it, as (speaker, text), oldest first; never
+        stored.
+
+        Nothing from the first message of or to the bot on: that was said under a mode, and may have been forgotten.
+        """
         ...
 
 

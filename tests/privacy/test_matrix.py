@@ -1,4 +1,4 @@
-"""The leak matrix of docs/privacy.md, row by row, on every platform and in every stage."""
+"""The leak matrix of docs/privacy.md, row by row and in every stage, through the real adapters of all platforms."""
 
 from __future__ import annotations
 
@@ -12,20 +12,12 @@ from pathlib import Path
 import pytest
 
 from adapters.memory.embedder import OnnxEmbedder
-from adapters.platforms.console.translate import INTERACTIVE
-from adapters.platforms.discord.config import CAPABILITIES as DISCORD
-from adapters.platforms.slack.config import CAPABILITIES as SLACK
-from adapters.platforms.telegram.config import CAPABILITIES as TELEGRAM
 from core.policy import EnginePolicy
-from core.types import ConversationKind, Place, PlatformName
 from tests.privacy.homes import Home
+from tests.privacy.theatre import ALL, Theatre, Voice, theatre
 from tests.support.models import ScriptedModel
-from tests.support.world import Person, Town, TownAdapter
-
-pytestmark = pytest.mark.long
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "privacy.md"
-PLATFORMS = {"console": INTERACTIVE, "slack": SLACK, "telegram": TELEGRAM, "discord": DISCORD}
 PLACES = ("dm", "group", "thread")
 STAGES = ("before", "linked", "forgotten", "erased")
 QUESTION = "What is the dog called?"
@@ -60,45 +52,35 @@ def test_the_table_says_something_about_every_combination() -> None:
     assert [(row.told_in, row.profile, row.mode) for row in rows()] == list(combinations)
 
 
-@dataclass
 class Cast:
-    """Ana and Bo on one platform, with a group of their own, and Ana's second account on another platform."""
+    """Ana and Bo on one platform, with a group of their own, and Ana's second account on another platform. A terminal
+    has one person, so that Bo asks from the next platform there."""
 
-    town: Town
-    model: ScriptedModel
-    platform: str
-    name: str
+    def __init__(self, stage: Theatre, platform: str, name: str) -> None:
+        self.stage = stage
+        self.platform = platform
+        self.name = name
+        self.places = stage.scenes[platform].places
+        other = ALL[(ALL.index(platform) + 1) % len(ALL)]
+        room = f"room-{name}"
+        self._ana = stage.voice(platform, f"ana-{name}", room)
+        self._bo = stage.voice(platform if platform != "console" else other, f"bo-{name}", room)
+        self.second = stage.voice(other, f"ana2-{name}", room)
 
-    def person(self, who: str, place: str) -> Person:
-        platform = PlatformName(self.platform)
-        if place == "dm":
-            return Person(self.town, f"{who}-{self.name}", Place(platform, "w", f"dm-{who}-{self.name}"), _PRIVATE)
-        thread = "t1" if place == "thread" else ""
-        shared = Place(platform, "w", f"room-{self.name}", thread)
-        return Person(self.town, f"{who}-{self.name}", shared, ConversationKind.SHARED)
+    def person(self, who: str, place: str) -> Voice:
+        return (self._ana if who == "ana" else self._bo).at(place)
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        return PLACES if PLATFORMS[self.platform].threads else PLACES[:1]
-
-    @property
-    def second(self) -> Person:
-        names = list(PLATFORMS)
-        other = PlatformName(names[(names.index(self.platform) + 1) % len(names)])
-        return Person(self.town, f"ana2-{self.name}", Place(other, "w", f"dm-ana2-{self.name}"), _PRIVATE)
-
-    async def gets(self, person: Person, fact: str) -> bool:
-        """Whether the fact is in the prompt of a fresh talk, or in the reply to it."""
-        self.town.clock.advance(EnginePolicy().session_idle.total_seconds() + 1)
-        asked = len(self.model.calls)
-        reply = await person.says(QUESTION)
-        assert len(self.model.calls) == asked + 1
+    async def gets(self, person: Voice, fact: str) -> bool:
+        """Whether the fact is in the prompt of a fresh talk, which what they then read tells as well."""
+        await self.stage.advance(EnginePolicy().session_idle.total_seconds() + 1)
+        asked = len(self.stage.model.calls)
+        read = await person.says(QUESTION)
+        assert len(self.stage.model.calls) == asked + 1
         counted["questions"] += 1
-        assert (fact in reply.text) == (fact in self.model.calls[-1].text)
-        return fact in self.model.calls[-1].text
+        assert (fact in read) == (fact in self.stage.model.calls[-1].text)
+        return fact in self.stage.model.calls[-1].text
 
 
-_PRIVATE = ConversationKind.PRIVATE
 _MODES = {"normal": "/privacy normal", "pause": "/pause", "incognito": "/incognito"}
 
 
@@ -106,7 +88,8 @@ async def tell(cast: Cast, row: Row, fact: str) -> None:
     """In the mode of the row, which is left again afterwards."""
     teller = cast.person("ana", row.told_in)
     await teller.says(_MODES[row.mode])
-    await teller.says(f"My dog is called {fact}.")
+    badge = {"normal": "", "pause": "memory paused", "incognito": "incognito"}[row.mode]
+    assert badge in await teller.says(f"My dog is called {fact}.")
     if row.mode == "incognito":
         await teller.says("What did I just tell you?")
     await teller.says("/privacy normal")
@@ -138,24 +121,24 @@ async def run_row(home: Home, cast: Cast, row: Row) -> None:
     home_place = cast.person("ana", "dm")
     await home_place.says("/profile new work")
     if row.profile == "shared" and "group" in cast.places:
-        await cast.person("ana", "group").says("/profile share personal")
+        assert "everybody who can read this room" in await cast.person("ana", "group").says("/profile share personal")
     await tell(cast, row, fact)
     if row.profile == "other":
         for place in cast.places:
             await cast.person("ana", place).says("/profile use work")
     await expect(cast, row, fact, "before")
     await check_bytes(home, row, fact, "before")
-    code = re.search(r"/link (\S+)`", (await home_place.says("/link")).text)
+    code = re.search(r"/link ([A-Z0-9]{5}-[A-Z0-9]{5})", await home_place.says("/link"))
     assert code
     await cast.second.says(f"/link {code[1]}")
-    assert "one person in both places" in (await cast.second.says("yes")).text
+    assert "one person in both places" in await cast.second.says("yes")
     await expect(cast, row, fact, "linked")
     await check_bytes(home, row, fact, "linked")
     await forget(cast, row)
     await check_bytes(home, row, fact, "forgotten")
     await expect(cast, row, fact, "forgotten")
     await tell(cast, row, fact)
-    assert "Everything is erased" in (await home_place.says("/erase DELETE EVERYTHING")).text
+    assert "Everything is erased" in await home_place.says("/erase DELETE EVERYTHING")
     await check_bytes(home, row, fact, "erased")
     await expect(cast, row, fact, "erased")
     await check_bytes(home, row, fact, "erased")
@@ -172,26 +155,52 @@ async def forget(cast: Cast, row: Row) -> None:
         await teller.says("/profile use work")
 
 
+def talkative() -> ScriptedModel:
+    """It repeats its whole prompt, so that what is in the prompt is in the reply."""
+    model = ScriptedModel()
+    model.answer = lambda _: model.calls[-1].text.replace("\n", " ")
+    return model
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("told_in", PLACES)
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("platform", ALL)
 async def test_nothing_crosses_but_what_the_table_allows(
     tmp_path: Path, template: Path, embedder: OnnxEmbedder, platform: str, told_in: str
 ) -> None:
-    model = ScriptedModel()
-    model.answer = lambda _: model.calls[-1].text.replace("\n", " ")
-    if told_in != "dm" and not PLATFORMS[platform].threads:
-        assert platform == "console"
-        return
     home = Home(tmp_path, template, embedder, sealed=platform in ("slack", "console"))
     home.hurried = True
-    adapters = [TownAdapter(capabilities=PLATFORMS[name], name=PlatformName(name)) for name in PLATFORMS]
-    async with home.process(model, adapters=adapters) as town:
+    async with theatre(home, talkative(), tmp_path) as stage:
+        if told_in not in stage.scenes[platform].places:
+            assert platform == "console"
+            return
         for number, row in enumerate(row for row in rows() if row.told_in == told_in):
-            await run_row(home, Cast(town, model, platform, f"{told_in}{number}"), row)
+            await run_row(home, Cast(stage, platform, f"{told_in}{number}"), row)
 
 
+@pytest.mark.long
 def test_the_number_of_cells_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Two people in four stages, for each row and each platform that has the place it is told in."""
     with capsys.disabled():
         sys.stdout.write(f"\nleak matrix: {counted['cells']} cells green, {counted['questions']} questions asked\n")
     assert counted["cells"] == (9 + 3 * 27) * len(STAGES) * 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "which"),
+    [
+        ("console", ("dm", "own", "normal")),
+        ("slack", ("thread", "own", "incognito")),
+        ("telegram", ("dm", "shared", "normal")),
+        ("discord", ("group", "other", "normal")),
+    ],
+)
+async def test_a_row_for_each_platform(
+    tmp_path: Path, template: Path, embedder: OnnxEmbedder, platform: str, which: tuple[str, str, str]
+) -> None:
+    """The short form of the whole table, which `make test-long` walks."""
+    home = Home(tmp_path, template, embedder, sealed=True)
+    home.hurried = True
+    async with theatre(home, talkative(), tmp_path) as stage:
+        (row,) = [row for row in rows() if (row.told_in, row.profile, row.mode) == which]
+        await run_row(home, Cast(stage, platform, "short"), row)

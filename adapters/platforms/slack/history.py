@@ -30,10 +30,15 @@ class History:
         self._workspace = workspace
 
     async def thread(self, address: ReplyAddress, me: BotSelf, *, limit: int) -> list[tuple[str, str]]:
-        """(speaker, text) of what was said in a thread before the message that is answered, oldest first."""
+        """(speaker, text) of what was said in a thread before the bot was first called into it, oldest first.
+
+        What was said to it since then it was told under a mode, or was to forget: that never comes back this way.
+        """
         place = address.place
         earlier: deque[Payload] = deque(maxlen=limit)
         async for message in self._replies(place.chat_id, place.thread_id, oldest="0"):
+            if me.user_id in (text_of(message, "user"), *mentioned(text_of(message, "text"))):
+                break
             if text_of(message, "subtype") in (*TALK, "bot_message") and _before(message, address.reply_to):
                 earlier.append(message)
         said = [(text_of(message, "user"), plain_text(text_of(message, "text"), me)) for message in earlier]

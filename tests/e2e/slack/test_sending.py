@@ -588,6 +588,8 @@ async def test_the_earlier_messages_of_a_thread_can_be_read(
     slack.say(ANNA, "later", channel=TEAM_ROOM, thread=root)
     said = await adapter.thread_history(address, limit=3)
     assert said == [("Ben Müller", f"idea {number} for @Anna") for number in (1, 2, 3)]
+    again = await asked_in_room(slack, desk, thread=root)
+    assert await adapter.thread_history(again, limit=3) == said, "nothing from the first call of the bot on"
     slack.fail("conversations.replies", Fault(error="missing_scope"))
     with pytest.raises(DeliveryRefused):
         await adapter.thread_history(address, limit=3)
