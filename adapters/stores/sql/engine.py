@@ -92,7 +92,9 @@ def sqlite_engine(
 class Transactions(Protocol):
     """Who runs the writing transactions: the one thread of SQLite, or many on a server."""
 
-    async def run(self, work: Callable[[Connection], T]) -> T: ...
+    async def run(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """`durable` False: a loss of power may take it back, the end of this process may not."""
+        ...
 
     async def outside(self, work: Callable[[Engine], T]) -> T: ...
 
@@ -114,6 +116,21 @@ def writes(function: Callable[Concatenate[G, Connection, P], T]) -> Callable[Con
     @wraps(function)
     async def method(self: G, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._writer.run(lambda connection: function(self, connection, *args, **kwargs))
+
+    return method
+
+
+def hurried(
+    function: Callable[Concatenate[G, Connection, P], T],
+) -> Callable[Concatenate[G, P], Coroutine[Any, Any, T]]:
+    """As `writes`, without a wait for the disk: for what the rest is as right without, when power fails a moment later.
+
+    That are leases, which end with the power, and that a reply was sent, which is then sent again under its label.
+    """
+
+    @wraps(function)
+    async def method(self: G, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._writer.run(lambda connection: function(self, connection, *args, **kwargs), durable=False)
 
     return method
 

@@ -67,9 +67,9 @@ class ServerWriter:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="store-writer")
         self._closed = False
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Raises only errors of our own tree and those of `work`; StoreUnavailable after `close`."""
-        return await self.outside(lambda engine: transaction(engine, work))
+        return await self.outside(lambda engine: transaction(engine, work if durable else _in_a_hurry(work)))
 
     async def outside(self, work: Callable[[Engine], T]) -> T:
         """Run what manages its own transactions (migrations, VACUUM)."""
@@ -100,6 +100,16 @@ def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
         time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, no secret
         pause *= 2
     raise AssertionError("unreachable")
+
+
+def _in_a_hurry(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """Commit without a wait for the server's disk: https://www.postgresql.org/docs/current/wal-async-commit.html."""
+
+    def first(connection: Connection) -> T:
+        connection.exec_driver_sql("set local synchronous_commit to off")
+        return work(connection)
+
+    return first
 
 
 class AdvisoryLock:

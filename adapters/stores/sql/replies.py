@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, or_, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
-from adapters.stores.sql.engine import Group, insert, reads, writes
+from adapters.stores.sql.engine import Group, hurried, insert, reads, writes
 from adapters.stores.sql.schema import inbox, notices, outbox
 from core.errors import NotFound
 from core.messages import OutboxRow
@@ -36,15 +36,24 @@ class SqlReplies(Group):
         row = connection.execute(_OF_TURN, {"turn_id": turn_id}).first()
         return rows.reply_of(row) if row else None
 
-    @writes
-    def mark_outbox(
+    async def mark_outbox(
         self,
-        connection: Connection,
         outbox_id: OutboxId,
         state: OutboxState,
         *,
         message_ids: tuple[str, ...] | None = None,
         next_attempt_at: datetime | None = None,
+    ) -> None:
+        mark = self._mark_hurried if state is OutboxState.SENT else self._mark_durably
+        await mark(outbox_id, state, message_ids, next_attempt_at)
+
+    def _mark(
+        self,
+        connection: Connection,
+        outbox_id: OutboxId,
+        state: OutboxState,
+        message_ids: tuple[str, ...] | None,
+        next_attempt_at: datetime | None,
     ) -> None:
         values: rows.Values = {
             "outbox_id": outbox_id,
@@ -60,6 +69,9 @@ class SqlReplies(Group):
             values |= rows.sealed_values("content", None)
         if not connection.execute(_MARK, values).rowcount:
             raise NotFound
+
+    _mark_durably = writes(_mark)
+    _mark_hurried = hurried(_mark)
 
     @writes
     def unsent_outbox(self, connection: Connection, now: datetime, hold_until: datetime) -> list[OutboxRow]:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 from adapters.stores import rules
 from adapters.stores.sql import rows
 from adapters.stores.sql.conversations import write_member
-from adapters.stores.sql.engine import Group, insert, reads, writes
+from adapters.stores.sql.engine import Group, hurried, insert, reads, writes
 from adapters.stores.sql.memories import move_on, namespace_state, write_memories
 from adapters.stores.sql.profiles import owns
 from adapters.stores.sql.schema import chat_messages, chat_sessions, conversations, event_keys, inbox, outbox
@@ -76,7 +76,7 @@ class SqlTurns(Group):
     def _accepted(self, connection: Connection, row: InboxRow) -> None:
         """A place for what has to be written with the row, in its transaction."""
 
-    @writes
+    @hurried
     def claim_turn(
         self,
         connection: Connection,
@@ -94,12 +94,12 @@ class SqlTurns(Group):
         _rewrite(connection, claimed)
         return claimed
 
-    @writes
+    @hurried
     def renew_lease(self, connection: Connection, turn_id: TurnId, owner: str, lease_until: datetime) -> bool:
         held = (_of_turn(turn_id), inbox.c.lease_owner == owner, inbox.c.state == TurnState.RUNNING)
         return bool(connection.execute(update(inbox).where(*held).values(lease_until=lease_until)).rowcount)
 
-    @writes
+    @hurried
     def release_turn(self, connection: Connection, turn_id: TurnId, owner: str) -> None:
         _rewrite(connection, [rules.as_accepted(row) for row in _held(connection, turn_id, owner)])
 

@@ -1,14 +1,15 @@
 """The one thread that writes, with group commit.
 
 A durable commit waits for the disk, some milliseconds each. What arrives meanwhile is committed together with one wait
-for all of it, so that fifty conversations at once cost hardly more than one.
+for all of it, so that fifty conversations at once cost hardly more than one. What a loss of power may take back (see
+`engine.hurried`) does not wait: killing the process loses none of it, and the next durable commit carries it along.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
@@ -28,11 +29,12 @@ GROUP = 64
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """`alone`: takes the engine and manages its own transactions."""
+    """`alone`: takes the engine and manages its own transactions. `durable`: on the disk before it is told of."""
 
     work: Callable[[Any], Any]
     future: asyncio.Future[Any]
     alone: bool = False
+    durable: bool = True
 
 
 class Writer:
@@ -47,9 +49,9 @@ class Writer:
         self._thread: Thread | None = None
         self._closed = False
 
-    async def run(self, work: Callable[[Connection], T]) -> T:
+    async def run(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Raises only errors of our own tree and those of `work`; StoreUnavailable after `close`."""
-        result: T = await self._submit(work, alone=False)
+        result: T = await self._submit(work, durable=durable)
         return result
 
     async def outside(self, work: Callable[[Engine], T]) -> T:
@@ -57,13 +59,13 @@ class Writer:
         result: T = await self._submit(work, alone=True)
         return result
 
-    async def _submit(self, work: Callable[[Any], Any], *, alone: bool) -> Any:
+    async def _submit(self, work: Callable[[Any], Any], *, alone: bool = False, durable: bool = True) -> Any:
         if self._closed:
             raise StoreUnavailable("closed")
         if self._thread is None:
             self._thread = Thread(target=self._serve, name="store-writer", daemon=True)
             self._thread.start()
-        job = _Job(work, asyncio.get_running_loop().create_future(), alone)
+        job = _Job(work, asyncio.get_running_loop().create_future(), alone, durable)
         self._jobs.put(job)
         return await job.future
 
@@ -104,7 +106,7 @@ class Writer:
     def _run_together(self, group: Sequence[_Job]) -> bool:
         """False when one of them failed: nothing is written then, and each has to show by itself what it comes to."""
         try:
-            with self._engine.begin() as connection:
+            with self._transaction(durable=any(job.durable for job in group)) as connection:
                 results = [job.work(connection) for job in group]
         except Exception:
             return False
@@ -112,12 +114,22 @@ class Writer:
             _tell(job, result=result)
         return True
 
+    @contextmanager
+    def _transaction(self, *, durable: bool) -> Iterator[Connection]:
+        with self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            # Before the transaction begins: SQLite takes no notice inside of one.
+            driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            with connection.begin():
+                yield connection
+
     def _run_one(self, job: _Job) -> None:
         try:
             if job.alone:
                 result = job.work(self._engine)
             else:
-                with self._engine.begin() as connection:
+                with self._transaction(durable=job.durable) as connection:
                     result = job.work(connection)
         except FOREIGN as error:
             ours = as_store_error(error)
