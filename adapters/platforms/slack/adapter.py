@@ -15,6 +15,7 @@ from adapters.platforms.slack.history import History
 from adapters.platforms.slack.intake import Intake
 from adapters.platforms.slack.manifest import SCOPES
 from adapters.platforms.slack.outbound import Interactions, Outbound
+from adapters.platforms.slack.pace import Budget
 from adapters.platforms.slack.receiver import HttpAnswer, Receiver
 from adapters.platforms.slack.render import render_reply
 from adapters.platforms.slack.stream import SlackStream, Streaming
@@ -41,7 +42,7 @@ class SlackAdapter:
         self._client = SlackClient(config)
         self._workspace = Workspace(self._client)
         interactions = Interactions()
-        self._outbound = Outbound(self._client, self._workspace, interactions)
+        self._outbound = Outbound(self._client, self._workspace, interactions, Budget(config.pace))
         self._streaming = Streaming(self._client, self._outbound)
         self._history = History(self._client, self._workspace)
         self._intake = Intake(self._workspace, interactions, self._outbound, self._self)

@@ -42,6 +42,15 @@ class Engagement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """`channel_seconds` lie between the last change in a channel and a preview there, whosever reply it is of;
+    `previews_a_minute` are those in all channels together."""
+
+    channel_seconds: float = 1.0
+    previews_a_minute: int = 90
+
+
+@dataclass(frozen=True, slots=True)
 class SlackConfig:
     """With `app_token` the adapter receives by Socket Mode, without it by HTTP (then `signing_secret` must be set).
 
@@ -55,3 +64,4 @@ class SlackConfig:
     engagement: Engagement = Engagement.MENTION
     request_timeout: float = 20.0
     ping_interval: float = 5.0
+    pace: Pace = Pace()

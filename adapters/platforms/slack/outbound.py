@@ -12,6 +12,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from adapters.platforms.slack.client import SDK_LOG, SlackClient
 from adapters.platforms.slack.errors import delivering, error_code, retry_after_of
+from adapters.platforms.slack.pace import Budget
 from adapters.platforms.slack.render import Rendered, render_reply
 from adapters.platforms.slack.workspace import Cache, Workspace
 from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
@@ -56,7 +57,8 @@ class Interactions:
 class Outbound:
     """Every method raises DeliveryRateLimited, DeliveryUnknown or DeliveryRefused, with what had arrived before."""
 
-    def __init__(self, client: SlackClient, workspace: Workspace, interactions: Interactions) -> None:
+    def __init__(self, client: SlackClient, workspace: Workspace, interactions: Interactions, budget: Budget) -> None:
+        self.budget = budget
         self._client = client
         self._workspace = workspace
         self._interactions = interactions
@@ -91,7 +93,7 @@ class Outbound:
 
     async def edit(self, channel: str, ts: str, message: Rendered) -> None:
         """A stream that a crash left open has to be stopped before Slack lets it be edited."""
-        with delivering():
+        with self.budget.sending(channel), delivering():
             try:
                 await self._client.web.chat_update(channel=channel, ts=ts, **message.content)
             except SlackApiError as error:
@@ -101,7 +103,7 @@ class Outbound:
                 await self._client.web.chat_update(channel=channel, ts=ts, **message.content)
 
     async def post(self, channel: str, thread: str, message: Rendered) -> str:
-        with delivering():
+        with self.budget.sending(channel), delivering():
             response = await self._client.web.chat_postMessage(
                 channel=channel,
                 thread_ts=thread or None,

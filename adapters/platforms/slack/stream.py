@@ -92,9 +92,10 @@ class SlackStream:
 
     async def _show(self, text: str) -> None:
         shown = render_preview(text)
-        if not shown or self._state is _State.SILENT:
+        if not shown or self._state is _State.SILENT or shown == self._shown:
             return
         try:
+            self._outbound.budget.preview(self._channel)
             if self._state is _State.EDITED or not self._streaming.is_native:
                 await self._edit(shown)
             else:
@@ -127,7 +128,7 @@ class SlackStream:
         if not new.strip():
             return
         try:
-            with delivering():
+            with self._outbound.budget.sending(self._channel, preview=True), delivering():
                 try:
                     await (self._append(new) if self._ts else self._start(new))
                 except SlackApiError as error:
@@ -178,7 +179,7 @@ class SlackStream:
         fits = self._is_sure and first.markdown.startswith(self._shown)
         rest = first.markdown.removeprefix(self._shown) if fits else ""
         try:
-            with delivering():
+            with self._outbound.budget.sending(self._channel), delivering():
                 await self._client.web.chat_stopStream(
                     channel=self._channel,
                     ts=self._ts,

@@ -10,11 +10,14 @@ import pytest
 from aiohttp import web
 
 from adapters.platforms.slack import SlackAdapter, SlackConfig
+from adapters.platforms.slack.config import Pace
 from core.errors import MemoryChatError
 from core.messages import Acceptance, InboundEvent, InboundMessage, Reply, ReplyAddress, ReplyKind
 from core.types import Audience
 from tests.e2e.slack.server import SlackServer
 from tests.e2e.slack.transport import HttpTransport
+
+UNHURRIED = Pace(channel_seconds=0.0, previews_a_minute=100_000)
 
 
 @dataclass
@@ -60,6 +63,7 @@ def config_for(slack: SlackServer, *, socket: bool = True) -> SlackConfig:
         base_url=slack.base_url,
         ping_interval=0.2,
         request_timeout=5.0,
+        pace=UNHURRIED,
     )
 
 

@@ -138,7 +138,7 @@ async def test_what_arrived_before_a_limit_is_not_sent_twice(
     slack: SlackServer, desk: Desk, adapter: SlackAdapter
 ) -> None:
     address = await asked(slack, desk)
-    slack.fail("chat.postMessage", Fault(delay=0.001), Fault(status=429, retry_after=1))
+    slack.fail("chat.postMessage", Fault(delay=0.001), Fault(status=429, retry_after=0))
     with pytest.raises(DeliveryRateLimited) as limited:
         await adapter.send(address, answer(LONG), nonce=NONCE)
     assert len(limited.value.sent_ids) == 1
@@ -313,8 +313,8 @@ async def test_a_limit_at_the_end_leads_to_one_whole_answer(
 ) -> None:
     stream = await adapter.open_stream(await asked(slack, desk), turn_id=TURN, nonce=NONCE)
     await stream.update(LONG[:3_000])
-    slack.fail("chat.stopStream", Fault(status=429, retry_after=1))
-    slack.fail("chat.postMessage", Fault(delay=0.001), Fault(status=429, retry_after=1))
+    slack.fail("chat.stopStream", Fault(status=429, retry_after=0))
+    slack.fail("chat.postMessage", Fault(delay=0.001), Fault(status=429, retry_after=0))
     for _ in range(2):
         with pytest.raises(DeliveryRateLimited):
             await stream.finish(answer(LONG))
@@ -329,7 +329,7 @@ async def test_an_update_over_the_limit_is_skipped_and_made_up_for(
 ) -> None:
     stream = await adapter.open_stream(await asked(slack, desk), turn_id=TURN, nonce=NONCE)
     await stream.update("One")
-    slack.fail("chat.appendStream", Fault(status=429, retry_after=1))
+    slack.fail("chat.appendStream", Fault(status=429, retry_after=0))
     with pytest.raises(DeliveryRateLimited) as limited:
         await stream.update("One two")
     assert limited.value.sent_ids == stream.message_ids
@@ -513,7 +513,7 @@ EXPORT = OutboundFile("export.json", "application/json", b'{"memories": []}')
 
 async def test_a_file_goes_with_its_text(slack: SlackServer, desk: Desk, adapter: SlackAdapter) -> None:
     address = await asked(slack, desk)
-    slack.fail("files.completeUploadExternal", Fault(status=429, retry_after=1))
+    slack.fail("files.completeUploadExternal", Fault(status=429, retry_after=0))
     reply = answer("All I have.", files=(EXPORT,))
     with pytest.raises(DeliveryRateLimited) as limited:
         await adapter.send(address, reply, nonce=NONCE)
