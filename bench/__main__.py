@@ -13,6 +13,7 @@ BENCHMARKS = (
     ("Weight", ("bench.scale", "weight")),
     ("Store", ("bench.store",)),
     ("Platforms", ("bench.platforms",)),
+    ("REST API", ("bench.http",)),
     ("Privacy", ("bench.privacy",)),
     ("Retrieval", ("bench.retrieval",)),
 )

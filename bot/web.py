@@ -130,6 +130,9 @@ async def serving(app: App) -> AsyncIterator[str]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "no such address"
         raise ConfigurationError(f"HTTP_HOST, HTTP_PORT: {http.host}:{http.port} cannot be used ({reason})") from None
+    # Taken over by every connection. Without it the body waits 40 ms for the client to acknowledge the headers: asyncio
+    # sets it only on sockets that were made by the name of their protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     web = await asyncio.to_thread(make_web, app)
     config = uvicorn.Config(
         web,

@@ -43,6 +43,7 @@ from core.types import (
     Role,
     SessionId,
     TurnState,
+    User,
     UserId,
     new_id,
 )
@@ -168,16 +169,26 @@ class ConversationEngine:
         raise NotFound
 
     async def stream_user_message(
-        self, user_id: UserId, session_id: SessionId, text: str, *, wait: bool = True, event_id: str | None = None
+        self,
+        user_id: UserId,
+        session_id: SessionId,
+        text: str,
+        *,
+        wait: bool = True,
+        event_id: str | None = None,
+        known: tuple[User, ChatSession] | None = None,
     ) -> AsyncIterator[ReplyEvent]:
         """Deltas, then one ReplyDone. Closing the iterator cancels the turn, and nothing half-written stays.
 
-        `wait` False: raises TurnRunning when the session is busy, instead of waiting its turn.
+        `wait` False: raises TurnRunning when the session is busy, instead of waiting its turn. `known` are the person
+        and their session, for callers that have just read them.
         """
-        session = await self.validate_session_access(user_id, session_id)
-        message = await self._direct_message(user_id, session, text, event_id or new_id())
-        conversation = await self._s.store.resolve_conversation(message.place, message.kind)
-        if not wait and await self._s.store.is_busy(conversation.id):
+        store = self._s.store
+        if known is None:
+            known = await store.get_user_by_id(user_id), await self.validate_session_access(user_id, session_id)
+        user, session = known
+        message = await self._direct_message(user, session, text, event_id or new_id())
+        if not wait and await store.is_busy((await store.resolve_conversation(message.place, message.kind)).id):
             raise TurnRunning
         self._direct.listen(message.handle)
         finished = False
@@ -280,14 +291,13 @@ class ConversationEngine:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    async def _direct_message(self, user_id: UserId, session: ChatSession, text: str, event_id: str) -> InboundMessage:
-        user = await self._s.store.get_user_by_id(user_id)
-        if await self._s.store.find_identity(DIRECT, "", user_id) is None:
-            await self._s.store.add_identity(user_id, DIRECT, "", user_id, user.display_name)
+    async def _direct_message(self, user: User, session: ChatSession, text: str, event_id: str) -> InboundMessage:
+        if await self._s.store.find_identity(DIRECT, "", user.id) is None:
+            await self._s.store.add_identity(user.id, DIRECT, "", user.id, user.display_name)
         return InboundMessage(
             place=Place(DIRECT, "", session.id),
             kind=ConversationKind.PRIVATE,
-            sender=Sender(external_id=user_id, display_name=user.display_name),
+            sender=Sender(external_id=user.id, display_name=user.display_name),
             text=text,
             event_id=event_id,
             sent_at=self._s.clock.now(),

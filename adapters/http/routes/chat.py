@@ -17,7 +17,7 @@ from core.direct import DIRECT
 from core.engine import ConversationEngine
 from core.errors import BadArgument, Conflict, MemoryChatError, ModelError, TurnRunning
 from core.messages import ReplyDone, ReplyKind
-from core.types import ChatSession, SessionId, UserId
+from core.types import ChatSession, SessionId, User, UserId
 
 log = logging.getLogger(__name__)
 router = APIRouter(tags=["chat"])
@@ -35,7 +35,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 async def chat(body: ChatRequest, caller: Talker, services: Services, wait: bool = True) -> ChatResponse:
     """Answer one message. `wait=false`: 409 when the session is still answering another one, instead of waiting."""
     session = await _ready(services, caller.user.id, body, wait)
-    async with aclosing(_events(services.engine, caller.user.id, session.id, body.message, wait)) as events:
+    async with aclosing(_events(services.engine, caller.user, session, body.message, wait)) as events:
         async for event in events:
             if isinstance(event, ReplyDone):
                 if event.reply.kind is ReplyKind.ERROR:
@@ -54,7 +54,7 @@ async def chat_stream(
 ) -> StreamingResponse:
     """The same as server-sent events. Closing the connection ends the answer, and nothing half-written is kept."""
     session = await _ready(services, caller.user.id, body, wait)
-    chunks = _chunks(services, caller.user.id, session.id, body.message, wait)
+    chunks = _chunks(services, caller.user, session, body.message, wait)
     return StreamingResponse(
         event_stream(chunks, config.heartbeat),
         media_type="text/event-stream",
@@ -80,18 +80,18 @@ async def _ready(services: ApiServices, user_id: UserId, body: ChatRequest, wait
 
 
 def _events(
-    engine: ConversationEngine, user_id: UserId, session_id: SessionId, text: str, wait: bool
+    engine: ConversationEngine, user: User, session: ChatSession, text: str, wait: bool
 ) -> AsyncGenerator[object, None]:
-    events = engine.stream_user_message(user_id, session_id, text, wait=wait)
+    events = engine.stream_user_message(user.id, session.id, text, wait=wait, known=(user, session))
     assert isinstance(events, AsyncGenerator)
     return events
 
 
 async def _chunks(
-    services: ApiServices, user_id: UserId, session_id: SessionId, text: str, wait: bool
+    services: ApiServices, user: User, session: ChatSession, text: str, wait: bool
 ) -> AsyncGenerator[ChatStreamChunk, None]:
     try:
-        async with aclosing(_events(services.engine, user_id, session_id, text, wait)) as events:
+        async with aclosing(_events(services.engine, user, session, text, wait)) as events:
             async for event in events:
                 yield _chunk(services, text, event)
     except MemoryChatError as error:
