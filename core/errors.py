@@ -242,6 +242,13 @@ class ModelInterrupted(ModelError):
     code = "model_interrupted"
     retryable = True
 
+    def __init__(self, *args: object, partial: str = "", user_message: str | None = None) -> None:
+        if not partial and user_message is None:
+            user_message = (
+                "My language model broke off before it said anything. Your message is kept: /retry tries again."
+            )
+        super().__init__(*args, partial=partial, user_message=user_message)
+
 
 class MalformedAnswer(ModelError):
     """A structured answer that does not have the asked shape."""

@@ -262,7 +262,7 @@ class Responder:
         except Exception as error:
             # A bug of ours or of a library: the person hears of it, and the conversation goes on.
             log.error("turn failed: %s at %s", type(error).__name__, where(error))
-            self._broke_off(draft, ModelInterrupted() if draft.text else ModelError())
+            self._broke_off(draft, ModelInterrupted(partial=draft.text) if draft.text else ModelError())
         self.stopped.discard(turn.id)
         await self._recheck_shares(turn, draft)
         await self._conclude(rows, outbox, turn, live, draft)

@@ -14,6 +14,7 @@ class Reading:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self.is_empty = True
         self.finish_reason = ""
         self.usage: ModelUsage | None = None
 
@@ -23,6 +24,7 @@ class Reading:
 
     def take(self, chunk: ChatCompletionChunk) -> str:
         """The chunk's text. The SDK does not validate, so everything may be missing or of another type."""
+        self.is_empty = False
         self.usage = usage_of(chunk.usage) or self.usage
         choice = next(iter(chunk.choices or ()), None)
         if choice is None:

@@ -53,9 +53,12 @@ _KINDS: tuple[tuple[type[Exception], type[ModelError]], ...] = (
 error frame in a stream."""
 
 TOO_LONG = "This talk has become too long for my language model. /new starts a fresh one."
-NOT_A_MODEL = "What answers for my language model is a web page. My operator has to check OPENAI_BASE_URL."
+NOT_A_MODEL = "What answers at OPENAI_BASE_URL is no language model. My operator has to check that address."
 NOT_THERE = "My language model is not there (404). My operator has to check OPENAI_MODEL and OPENAI_BASE_URL."
 NO_CREDIT = "The account of my language model has no credit left. My operator has to look after it."
+
+_GATEWAYS = {429, 502, 503, 504}
+"""Statuses whose pages come from a proxy in front of a model that is away for now."""
 
 _IDENTIFIER = re.compile(r"[\w.\-]{1,64}")
 
@@ -70,11 +73,18 @@ def map_error(error: Exception) -> ModelError:
     return kind(*reason)
 
 
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is a web page: no endpoint of a model, or a proxy that speaks for one."""
+    return "text/html" in headers.get("content-type", "")
+
+
 def _map_status(error: openai.APIStatusError, kind: type[ModelError], reason: tuple[str, ...]) -> ModelError:
     if error.code == "context_length_exceeded":
         return ModelRejected(*reason, user_message=TOO_LONG)
     if error.code == "insufficient_quota":  # a 429 that no waiting mends
         return ModelRejected(*reason, user_message=NO_CREDIT)
+    if is_page(error.response.headers) and error.status_code not in _GATEWAYS:
+        return ModelRejected(*reason, user_message=NOT_A_MODEL)
     if isinstance(error, openai.NotFoundError):
         return ModelRejected(*reason, user_message=NOT_THERE)
     if error.status_code == 408:

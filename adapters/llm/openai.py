@@ -14,7 +14,7 @@ from stamina.instrumentation import LoggingOnRetryHook, PrometheusOnRetryHook, s
 
 from adapters.llm.answers import Reading, bare_json, broken_off, empty_answer, text_of, usage_of
 from adapters.llm.dialect import Dialect, Request
-from adapters.llm.failures import FOREIGN, NOT_A_MODEL, map_error
+from adapters.llm.failures import FOREIGN, NOT_A_MODEL, is_page, map_error
 from adapters.llm.tokens import TokenCounter
 from core import prompts
 from core.errors import (
@@ -142,6 +142,12 @@ class OpenAILanguageModel:
             except FOREIGN as error:
                 failure = map_error(error)
         if not reading.finish_reason:
+        if (
+            failure is None
+            and reading.is_empty
+            and "event-stream" not in stream.response.headers.get("content-type", "")
+        ):
+            raise ModelRejected("no stream", user_message=NOT_A_MODEL)
             raise broken_off(failure, reading.text)
         if not reading.text.strip():
             raise empty_answer(reading.finish_reason)
@@ -230,7 +236,7 @@ class OpenAILanguageModel:
 
     async def _open(self, request: Request) -> AsyncStream[ChatCompletionChunk]:
         stream = cast("AsyncStream[ChatCompletionChunk]", await self._send(request))
-        if "text/html" in stream.response.headers.get("content-type", ""):
+        if is_page(stream.response.headers):
             await stream.close()
             raise ModelRejected("text/html", user_message=NOT_A_MODEL)
         return stream

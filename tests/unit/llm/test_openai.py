@@ -79,7 +79,8 @@ async def test_the_request_holds_context_speakers_images_and_limits() -> None:
     assert system["role"] == "system"
     assert system["content"].startswith("You are Mo.")
     assert (first["content"], second["role"]) == ("hi", "assistant")
-    assert third["content"][0] == {"type": "text", "text": "[Ana] what is this?"}
+    opening = "Now it is Sunday 2026-11-22, 00:00 (UTC).\n\nThe message:\n"
+    assert third["content"][0] == {"type": "text", "text": f"{opening}[Ana] what is this?"}
     assert third["content"][1]["image_url"]["url"] == "data:image/png;base64,AA"
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("gpt-4o-mini", 0.2, 50)
     assert "store" not in body
@@ -325,6 +326,34 @@ async def test_a_server_that_says_nothing_times_out() -> None:
         with pytest.raises(ModelTimeout):
             await speaker.check()
         await speaker.close()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [html(), html(404), html(401), html(500), json_body({"hello": "world"})],
+    ids=["200", "404", "401", "500", "json"],
+)
+async def test_what_is_no_model_is_called_that(script: Script) -> None:
+    async with serving(script) as server:
+        speaker = model(server.base_url)
+        with pytest.raises(ModelRejected) as caught:
+            await collect(speaker)
+        await speaker.close()
+    assert (
+        caught.value.user_message
+        == "What answers at OPENAI_BASE_URL is no language model. My operator has to check that address."
+    )
+    assert len(server.bodies) == 1
+
+
+async def test_what_broke_before_a_word_does_not_claim_that_one_arrived() -> None:
+    async with serving(stream()) as server:
+        speaker = model(server.base_url)
+        with pytest.raises(ModelInterrupted) as caught:
+            await collect(speaker)
+        await speaker.close()
+    assert "stands above" not in caught.value.user_message
+    assert "stands above" in ModelInterrupted(partial="Half a").user_message
 
 
 async def test_nobody_listening_is_unavailable() -> None:
