@@ -23,6 +23,7 @@ from core.access import AccessRule
 from core.commands.registry import build_registry
 from core.errors import StoreUnavailable
 from core.messages import Acceptance, InboundEvent, InboundMessage
+from core.policy import EnginePolicy
 from core.ports import PlatformAdapter
 from core.types import PlatformName
 from tests.e2e.discord.server import SimulatedDiscord
@@ -347,6 +348,7 @@ async def opened(
     rules: dict[PlatformName, AccessRule] | None = None,
     *,
     in_fixture: bool = False,
+    policy: EnginePolicy | None = None,
 ) -> AsyncIterator[Chat]:
     """The chat with the engine behind it, over a store and a memory in this process."""
     async with AsyncExitStack() as stack:
@@ -354,7 +356,7 @@ async def opened(
         chat = await stack.enter_async_context(at_discord(folder) if name == "discord" else CHATS[name](folder))
         clock = ManualClock(datetime.now(UTC))
         chat.town = await stack.enter_async_context(
-            world(embedder=embedder, model=chat.model, adapter=chat.adapter, clock=clock, rules=rules)
+            world(embedder=embedder, model=chat.model, adapter=chat.adapter, clock=clock, rules=rules, policy=policy)
         )
         await chat.adapter.start(chat.accept)
         yield chat
