@@ -62,9 +62,11 @@ def create_app(api: ApiServices, config: HttpConfig) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     await settle()
+    security: SecurityService = app.state.security
+    await security.limiter.close()
 
 
 def _document_models(app: FastAPI) -> None:
