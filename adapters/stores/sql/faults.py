@@ -89,8 +89,13 @@ def _of_postgres(error: BaseException) -> MemoryChatError:
     code = sqlstate(error)
     if not code and type(error).__name__ in ("OperationalError", "InterfaceError", "ConnectionTimeout"):
         return StoreUnavailable(type(error).__name__)
+    return of_sqlstate(code) if code else StoreError(type(error).__name__)
+
+
+def of_sqlstate(code: str) -> MemoryChatError:
+    """Ours for Postgres's five characters, whichever way they came."""
     known = [_SQLSTATE[code[:length]] for length in (5, 2) if code[:length] in _SQLSTATE]
-    return (known or [StoreError])[0](code or type(error).__name__)
+    return (known or [StoreError])[0](code)
 
 
 def _of_sqlite(error: sqlite3.Error) -> MemoryChatError:

@@ -58,6 +58,15 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+def escaped(text: str) -> str:
+    """Without NUL, which Postgres refuses in a text."""
+    return text.replace("\x1a", "\x1aS").replace("\x00", "\x1a0")
+
+
+def unescaped(text: str) -> str:
+    return text.replace("\x1a0", "\x00").replace("\x1aS", "\x1a")
+
+
 class _PostgresWords(TypeDecorator[str]):
     """Postgres refuses NUL and sorts as its locale does: here NUL is escaped and bytes are compared."""
 
@@ -65,10 +74,10 @@ class _PostgresWords(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        return value if value is None else value.replace("\x1a", "\x1aS").replace("\x00", "\x1a0")
+        return value if value is None else escaped(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
-        return value if value is None else value.replace("\x1a0", "\x00").replace("\x1aS", "\x1a")
+        return value if value is None else unescaped(value)
 
 
 # A variant, because a decorator would cost SQLite a Python call for each value.

@@ -13,13 +13,15 @@ from adapters.stores.memory import MemoryStore
 from adapters.stores.migrations import upgrade
 from adapters.stores.sql import SqlStore
 from adapters.stores.sql.server import PostgresStore
+from adapters.stores.supabase import SupabaseStore
 from core.ports import Store
 from tests.contracts.store.cast import Cast
 from tests.support.postgres import Server, postgres_server
+from tests.support.postgrest import SECRET_KEY, Project, project
 
 Make = Callable[[Path, Path, ManualClock], Store]
 
-NEEDS_SERVER = {"postgres"}
+NEEDS_SERVER = ("postgres", "supabase")
 
 
 def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
@@ -50,6 +52,13 @@ def server() -> Iterator[Server]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def supabase(server: Server) -> Iterator[Project]:
+    """A Supabase project on the same database, as far as our store uses one."""
+    with project(server.url("contract")) as started:
+        yield started
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
@@ -60,12 +69,19 @@ async def store(
     request: pytest.FixtureRequest, tmp_path: Path, template: Path, clock: ManualClock
 ) -> AsyncIterator[Store]:
     if request.param in NEEDS_SERVER:
-        made: Store = PostgresStore(request.getfixturevalue("server").emptied("contract"), clock)
+        made = _on_server(request.param, request, clock)
     else:
         made = STORES[request.param](tmp_path, template, clock)
     await made.open()
     yield made
     await made.close()
+
+
+def _on_server(kind: str, request: pytest.FixtureRequest, clock: ManualClock) -> Store:
+    url = request.getfixturevalue("server").emptied("contract")
+    if kind == "postgres":
+        return PostgresStore(url, clock)
+    return SupabaseStore(request.getfixturevalue("supabase").url, SECRET_KEY, clock)
 
 
 @pytest.fixture
