@@ -68,8 +68,8 @@ def closes_the_door(chat: Chat) -> None:
         case SlackChat():
             chat.server.members[slack_model.DM[slack_model.ANNA]] = {slack_model.ANNA}
         case DiscordChat():
-            path = f"/channels/{chat.anna.dm_channel.id}/messages"
-            chat.sim.env.inject_error("POST", path, status=403, code=50007, times=None)
+            path = f"/channels/{chat.anna.dm_channel.id}/messages*"
+            chat.sim.env.inject_error("*", path, status=403, code=50007, times=None)
 
 
 def limits(chat: Chat) -> None:
@@ -82,8 +82,8 @@ def limits(chat: Chat) -> None:
             chat.server.fail("chat.startStream", limit)
             chat.server.fail("chat.postMessage", limit)
         case DiscordChat():
-            path = f"/channels/{chat.anna.dm_channel.id}/messages"
-            chat.sim.env.inject_error("POST", path, status=429, times=2)
+            path = f"/channels/{chat.anna.dm_channel.id}/messages*"
+            chat.sim.env.inject_error("*", path, status=429, times=None)
 
 
 async def five_minutes_pass(chat: Chat) -> None:
