@@ -15,8 +15,9 @@ from core.messages import HistoryMessage, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
 from core.privacy import policy_of
-from core.prompts import fit_memories, trim_history
+from core.prompts import fit_memories
 from core.statements import tells_something
+from core.summaries import fit_history, since_summary
 from core.types import (
     Audience,
     ChatSession,
@@ -41,7 +42,7 @@ TALK_GONE = (
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """`private`: the provider is asked not to store the call. `notice` goes before the answer. `erase_generation` is
-    that of the learning namespace when the turn began."""
+    that of the learning namespace when the turn began. `is_long`: the session's older part is due to be summarised."""
 
     messages: tuple[ModelMessage, ...]
     context: PromptContext
@@ -51,6 +52,7 @@ class Prompt:
     erase_generation: int
     notice: str = ""
     seen_elsewhere: bool = False
+    is_long: bool = False
 
 
 class Composer:
@@ -79,8 +81,9 @@ class Composer:
         """`note` is the turn's row's. Raises NotFound when the person, the session or the profile is gone."""
         (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn), self._before(turn))
         memories = fit_memories(recalled, self._policy.memory_tokens, self._model.count_tokens)
+        kept, is_long = fit_history(history or [], self._model, self._policy)
         return Prompt(
-            messages=self._messages(turn, history or []),
+            messages=self._messages(turn, kept),
             context=await self._context(turn, scene, memories),
             memories=memories,
             recall_missed=missed,
@@ -88,12 +91,14 @@ class Composer:
             erase_generation=scene.erase_generation,
             notice="\n\n".join(filter(None, (_notice(turn, scene.session, history, note), _aside(turn)))),
             seen_elsewhere=any(message.metadata.get("recalled_elsewhere") for message in scene.messages),
+            is_long=is_long,
         )
 
     async def _before(self, turn: Turn) -> tuple[TalkScene, list[HistoryMessage] | None]:
         """Who asks, and what was said before; None: an incognito talk that is gone."""
         scene = await self._store.read_talk(turn.stamp, self._policy.history_messages)
-        return scene, await self._vault.history(turn.stamp, scene.messages, self._policy.history_messages)
+        told = since_summary(scene.messages, scene.session)
+        return scene, await self._vault.history(turn.stamp, told, self._policy.history_messages)
 
     async def _recall(self, turn: Turn) -> tuple[list[RecalledMemory], bool]:
         """The memories for a turn, and whether they could not be had in time."""
@@ -156,8 +161,7 @@ class Composer:
             return ()
         return tuple(f"{speaker}: {text}" for speaker, text in earlier)
 
-    def _messages(self, turn: Turn, history: Sequence[HistoryMessage]) -> tuple[ModelMessage, ...]:
-        kept, _ = trim_history(history, self._policy.history_tokens, self._model.count_tokens)
+    def _messages(self, turn: Turn, kept: Sequence[HistoryMessage]) -> tuple[ModelMessage, ...]:
         in_room = turn.address.kind is ConversationKind.SHARED
         earlier = (ModelMessage(Role(item.role), item.text, name=item.speaker if in_room else "") for item in kept)
         name = turn.content.sender_name if in_room else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from core.capabilities import PlatformCapabilities, StreamingStyle
 from core.messages import InboxRow, Reply, ReplyAddress, ReplyDone, ReplyEvent, TextDelta
@@ -11,6 +11,8 @@ from core.ports.platform import Acceptor
 from core.types import PlatformName, TurnId
 
 DIRECT = PlatformName("web")
+SILENCE = 5.0
+"""Seconds without an event until a turn is looked for where it may have gone."""
 
 
 class DirectAdapter:
@@ -61,14 +63,29 @@ class DirectAdapter:
         if listener is not None:
             listener.put_nowait(event)
 
-    async def events(self, handle: str) -> AsyncIterator[ReplyEvent]:
-        """Deltas and the end of the turn that was accepted under `handle`, which `listen` was called for."""
+    async def events(
+        self, handle: str, elsewhere: Callable[[], Awaitable[ReplyDone | None]]
+    ) -> AsyncIterator[ReplyEvent]:
+        """Deltas and the end of the turn that was accepted under `handle`, which `listen` was called for.
+
+        After each `SILENCE` `elsewhere` is asked for the end that the turn may have had in another process.
+        """
         queue = self._listeners[handle]
         while True:
-            event = await queue.get()
+            event = await _next(queue) or await elsewhere()
+            if event is None:
+                continue
             yield event
             if isinstance(event, ReplyDone):
                 return
+
+
+async def _next(queue: asyncio.Queue[ReplyEvent]) -> ReplyEvent | None:
+    try:
+        async with asyncio.timeout(SILENCE):
+            return await queue.get()
+    except TimeoutError:
+        return None
 
 
 class DirectStream:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from core.access import AccessControl
 from core.batches import SessionPatch
@@ -20,14 +21,18 @@ from core.messages import (
     InboundMessage,
     MessageDeleted,
     MessageEdited,
+    Reply,
     ReplyDone,
     ReplyEvent,
+    ReplyKind,
     Sender,
 )
 from core.ports import PlatformAdapter, TurnQueue
 from core.privacy import policy_of
+from core.quotas import LearningBudget
 from core.respond import HORIZON, Responder, Services
 from core.revision import Revision
+from core.summaries import Summarizer
 from core.types import (
     ChatSession,
     ConversationId,
@@ -49,6 +54,10 @@ from core.types import (
 )
 
 log = logging.getLogger(__name__)
+
+
+NEWEST = 50
+MOVED = "Another of my processes took your message over and has no answer to it that I can show. Please send it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +98,22 @@ class ConversationEngine:
         self._direct = direct
         self._access = access
         self._closing = False
+        budget = LearningBudget(services.policy)
         self.learner = Learner(
-            services.store, services.vault, services.memory, services.model, services.clock, services.policy
+            services.store, services.vault, services.memory, services.model, services.clock, services.policy, budget
+        )
+        self.summarizer = Summarizer(
+            services.store, services.vault, services.model, services.clock, services.policy, budget
         )
         self._forgetting = Forgetting(services.store, services.memory, services.sealer, services.ephemeral)
         self.revision = Revision(services.store, services.vault, services.memory, self._forgetting)
-        self.responder = Responder(services, learn_soon=self.learner.soon, listen=direct.done, notify=queue.notify)
+        self.responder = Responder(
+            services,
+            learn_soon=self.learner.soon,
+            summarize_soon=self.summarizer.soon,
+            listen=direct.done,
+            notify=queue.notify,
+        )
         self.inbox = Inbox(
             services.store,
             services.vault,
@@ -131,6 +150,7 @@ class ConversationEngine:
         await self._access.settle()
         await self.revision.stop()
         await self.learner.stop()
+        await self.summarizer.stop()
 
     async def handle(self, event: InboundEvent) -> Acceptance:
         """The one entry for adapters: returns once the event is durable, and only then may the platform be told so.
@@ -196,7 +216,8 @@ class ConversationEngine:
             accepted = await self.inbox.accept(message, session=session)
             if accepted is not Acceptance.ACCEPTED:
                 return
-            async for event in self._direct.events(message.handle):
+            ended_elsewhere = partial(self._ended_elsewhere, message.event_key, user_id, session_id)
+            async for event in self._direct.events(message.handle, ended_elsewhere):
                 finished = isinstance(event, ReplyDone)
                 yield event
         finally:
@@ -303,6 +324,23 @@ class ConversationEngine:
             sent_at=self._s.clock.now(),
             handle=event_id,
         )
+
+    async def _ended_elsewhere(self, event_key: str, user_id: UserId, session_id: SessionId) -> ReplyDone | None:
+        """How a turn ended that another process took over from this one; None while it has not. Raises NotFound for one
+        that was erased."""
+        row = await self._s.store.find_turn_by_event(event_key)
+        if row is None:
+            raise NotFound
+        if row.state in (TurnState.ACCEPTED, TurnState.RUNNING):
+            return None
+        turn_id = row.merged_into or row.id
+        count = (await self.validate_session_access(user_id, session_id)).message_count
+        newest = await self._s.store.get_session_messages(user_id, session_id, NEWEST, max(0, count - NEWEST))
+        answers = [item for item in newest if item.turn_id == turn_id and item.role is Role.ASSISTANT]
+        texts = [item.text for item in await self._s.vault.unseal_messages(answers)]
+        kind = ReplyKind.ANSWER if texts else ReplyKind.ERROR
+        reply = Reply(text="\n\n".join(texts) or MOVED, kind=kind, audience=row.stamp.audience, mode=row.stamp.mode)
+        return ReplyDone(turn_id, session_id, reply)
 
     async def _abandon(self, message: InboundMessage) -> None:
         if await self._s.store.cancel_accepted(message.event_key):

@@ -12,6 +12,7 @@ from itertools import groupby
 from core.errors import ErasedMeanwhile, MemoryChatError
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, LearnableTurn, MemoryPort, Store
+from core.quotas import LearningBudget
 from core.tracing import where
 from core.types import ChatMessage, MemoryNamespace, Role, TurnId, Usage
 from core.vault import Vault
@@ -30,6 +31,7 @@ class Learner:
         model: LanguageModel,
         clock: Clock,
         policy: EnginePolicy,
+        budget: LearningBudget,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -37,6 +39,7 @@ class Learner:
         self._model = model
         self._clock = clock
         self._policy = policy
+        self._budget = budget
         self._turns: Counter[MemoryNamespace] = Counter()
         self._tasks: dict[MemoryNamespace, asyncio.Task[None]] = {}
 
@@ -89,12 +92,14 @@ class Learner:
             turns = await self._batch(namespace)
             if not turns:
                 break
-            if not await self._within_budget(namespace):
+            today = self._clock.now().date()
+            if not self._budget.allows(namespace.user_id, today):
                 log.info("learning put off: daily budget used up")
                 break
             outcome = await self._memory.extract_memories_from_conversation(namespace, turns, read_at=read_at)
             used = Usage(0, outcome.prompt_tokens, outcome.completion_tokens)
-            await self._store.add_usage(namespace.user_id, self._clock.now().date(), used)
+            self._budget.spend(namespace.user_id, today, used)
+            await self._store.add_usage(namespace.user_id, today, used)
             await self._store.mark_learned(namespace, [turn.turn_id for turn in turns])
             taken += len(turns)
         return taken
@@ -106,11 +111,6 @@ class Learner:
             log.info("learning dropped: the memory was erased meanwhile")
         except MemoryChatError as error:
             log.warning("learning failed and comes again: %s at %s", type(error).__name__, where(error))
-
-    async def _within_budget(self, namespace: MemoryNamespace) -> bool:
-        limit = self._policy.learn_tokens_per_day
-        used = await self._store.get_usage(namespace.user_id, self._clock.now().date())
-        return not limit or used.prompt_tokens + used.completion_tokens < limit + self._policy.daily_tokens
 
     async def _batch(self, namespace: MemoryNamespace) -> list[LearnableTurn]:
         messages = await self._store.get_unlearned_messages(namespace, self._policy.learn_batch)

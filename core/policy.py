@@ -1,4 +1,4 @@
-"""The numbers that the engine works by, taken from the settings by bot/bootstrap.py."""
+"""The numbers that the engine works by, taken from the settings by bot/policies.py."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class EnginePolicy:
     learn_batch: int = 24
     learn_quiet: timedelta = timedelta(minutes=2)
     learn_tokens_per_day: int = 200_000
+    summary_retry: timedelta = timedelta(minutes=5)
     daily_messages: int = 0
     daily_tokens: int = 0
     instance_daily_messages: int = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import date, datetime, timedelta
 
 from core.errors import LimitReached
 from core.policy import EnginePolicy
@@ -33,6 +34,32 @@ class Quotas:
             retry_after=(midnight - now).total_seconds(),
             user_message=f"{who} used up today's budget. It starts anew at 00:00 UTC.",
         )
+
+
+class LearningBudget:
+    """Tokens that learning from a person, and summing up their talks, may cost a day (UTC); the policy's 0: no limit.
+
+    Apart from what their replies cost. Counted in this process alone, so that a restart begins anew: it is there to
+    bound a bill, not to be exact.
+    """
+
+    def __init__(self, policy: EnginePolicy) -> None:
+        self._limit = policy.learn_tokens_per_day
+        self._day: date | None = None
+        self._spent: Counter[UserId] = Counter()
+
+    def allows(self, user_id: UserId, today: date) -> bool:
+        self._turn_to(today)
+        return not _above(self._spent[user_id], self._limit)
+
+    def spend(self, user_id: UserId, today: date, used: Usage) -> None:
+        self._turn_to(today)
+        self._spent[user_id] += used.prompt_tokens + used.completion_tokens
+
+    def _turn_to(self, today: date) -> None:
+        if today != self._day:
+            self._day = today
+            self._spent.clear()
 
 
 def _above(used: int, limit: int) -> bool:

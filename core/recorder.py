@@ -48,6 +48,7 @@ class Draft:
     recall_missed: bool = False
     notice: str = ""
     seen_elsewhere: bool = False
+    is_long: bool = False
     erase_generation: int | None = None
 
 

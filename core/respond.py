@@ -23,6 +23,7 @@ from core.messages import (
     Reply,
     ReplyDone,
     ReplyKind,
+    Stamp,
     Turn,
     TurnContent,
 )
@@ -99,11 +100,13 @@ class Responder:
         services: Services,
         *,
         learn_soon: Callable[[MemoryNamespace], None],
+        summarize_soon: Callable[[Stamp], None],
         listen: Callable[[InboxRow, ReplyDone], None],
         notify: Callable[[ConversationId, Lane], Awaitable[None]],
     ) -> None:
         self._s = services
         self._learn_soon = learn_soon
+        self._summarize_soon = summarize_soon
         self._listen = listen
         self._notify = notify
         self.stopped: set[TurnId] = set()
@@ -304,13 +307,15 @@ class Responder:
         await self._finished(rows, outbox, reply, draft)
         if turn.stamp.learn is not None:
             self._learn_soon(turn.stamp.learn)
+        if draft.is_long:
+            self._summarize_soon(turn.stamp)
 
     async def _compose(self, rows: tuple[InboxRow, ...], turn: Turn, live: LiveReply, draft: Draft) -> None:
         services = self._s
         await services.quotas.check(turn.stamp.author_id, services.clock.now())
         prompt = await self.composer.compose(turn, rows[0].note)
         draft.memories, draft.recall_missed, draft.notice = prompt.memories, prompt.recall_missed, prompt.notice
-        draft.seen_elsewhere = prompt.seen_elsewhere
+        draft.seen_elsewhere, draft.is_long = prompt.seen_elsewhere, prompt.is_long
         draft.erase_generation = prompt.erase_generation
         prefix = f"{prompt.notice}\n\n" if prompt.notice else ""
         stream = services.model.stream_response(prompt.messages, prompt.context, private=prompt.private)

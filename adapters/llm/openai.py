@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import httpx2
@@ -141,13 +142,13 @@ class OpenAILanguageModel:
                         yield ModelDelta(text)
             except FOREIGN as error:
                 failure = map_error(error)
-        if not reading.finish_reason:
         if (
             failure is None
             and reading.is_empty
             and "event-stream" not in stream.response.headers.get("content-type", "")
         ):
             raise ModelRejected("no stream", user_message=NOT_A_MODEL)
+        if not reading.finish_reason:
             raise broken_off(failure, reading.text)
         if not reading.text.strip():
             raise empty_answer(reading.finish_reason)
@@ -198,6 +199,8 @@ class OpenAILanguageModel:
         prepared: list[dict[str, object]] = []
         if context is not None:
             prepared.append({"role": "system", "content": self._build_system_prompt(context)})
+            *earlier, last = messages
+            messages = (*earlier, replace(last, content=prompts.framed(prompts.with_speaker(last), context), name=""))
         prepared.extend({"role": str(item.role), "content": self._content(item)} for item in messages)
         return prepared
 

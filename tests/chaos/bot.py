@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from core.prompts import MESSAGE_LINE
 from tests.unit.llm.server import USAGE, Body, ScriptedServer, chunk, serving
 
 ROOT = Path(__file__).parents[2]
@@ -30,10 +31,11 @@ class GatedModel:
         self.asked += 1
         messages = body["messages"]
         assert isinstance(messages, list)
+        said = str(messages[-1]["content"]).partition(f"{MESSAGE_LINE}\n")[2]
         await self.gate.wait()
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await response.prepare(request)
-        for frame in (chunk("You said: "), chunk(str(messages[-1]["content"])), chunk(finish="stop"), USAGE):
+        for frame in (chunk("You said: "), chunk(said), chunk(finish="stop"), USAGE):
             await response.write(f"data: {json.dumps(frame)}\n\n".encode())
         await response.write(b"data: [DONE]\n\n")
         return response

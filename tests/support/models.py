@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 
 from core.errors import ModelError, ModelUnavailable
 from core.ports import Answer, ModelDelta, ModelEvent, ModelFinished, ModelMessage, ModelUsage, PromptContext
-from core.prompts import build_system_prompt, format_memory_context, validate_messages
+from core.prompts import build_frame, build_system_prompt, format_memory_context, validate_messages
 from core.types import Metadata, RecalledMemory
 
 
 @dataclass
 class Call:
-    """One call: the exact system prompt and the messages that a real model would be sent."""
+    """One call: what a real model would be sent. `opening` is the system prompt, `system` all that comes from us: that
+    and the frame of the last message; `messages` are what people and the model said."""
 
     system: str
     messages: tuple[ModelMessage, ...]
     private: bool
+    opening: str = ""
 
     @property
     def text(self) -> str:
@@ -99,4 +101,7 @@ class ScriptedModel:
 
 
 def _call(messages: Sequence[ModelMessage], context: PromptContext | None, private: bool) -> Call:
-    return Call(build_system_prompt(context) if context else "", tuple(messages), private)
+    if context is None:
+        return Call("", tuple(messages), private)
+    opening = build_system_prompt(context)
+    return Call(f"{opening}\n\n{build_frame(context)}", tuple(messages), private, opening)

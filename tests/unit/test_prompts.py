@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,11 +14,14 @@ from core.messages import HistoryMessage
 from core.ports.language_model import ModelMessage, PromptContext
 from core.prompts import (
     INCOGNITO,
+    MESSAGE_LINE,
     NO_LEARNING,
+    build_frame,
     build_summary_messages,
     build_system_prompt,
     fit_memories,
     format_memory_context,
+    framed,
     trim_history,
     validate_messages,
     with_speaker,
@@ -50,6 +52,11 @@ def lines_of(block: str, tag: str) -> list[str]:
     return lines[lines.index(f"<{tag}>") + 1 : lines.index(f"</{tag}>")]
 
 
+def whole(context: PromptContext) -> str:
+    """All that comes from us: what opens the prompt, and what opens its last message."""
+    return f"{build_system_prompt(context)}\n\n{build_frame(context)}"
+
+
 # --- the system prompt
 
 
@@ -58,16 +65,17 @@ def test_the_stable_part_comes_first_and_the_changing_parts_last() -> None:
         now=NOW, persona="You are Mo.", instructions="Be brief.", memories=(recalled("I like tea"),)
     )
     later = replace(context, now=NOW.replace(hour=18), memories=(recalled("I like coffee"),), thread=("Ana: hi",))
-    one, two = build_system_prompt(context), build_system_prompt(later)
-    common = "".join(a for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, two, strict=False)))
-    assert common.startswith("You are Mo.\n\nRules:")
-    assert "Be brief." in common
-    assert one.index("Be brief.") < one.index("I like tea") < one.index("Now it is")
-    assert one.endswith("Now it is Sunday 2026-11-22, 16:05 (Europe/Berlin).")
+    system = build_system_prompt(context)
+    assert system == build_system_prompt(later)
+    assert system.startswith("You are Mo.\n\nRules:")
+    assert system.endswith("Be brief.")
+    last = framed("What do I like?", context)
+    assert last.index("I like tea") < last.index("Now it is") < last.index(MESSAGE_LINE)
+    assert last.endswith("Now it is Sunday 2026-11-22, 16:05 (Europe/Berlin).\n\nThe message:\nWhat do I like?")
 
 
 def test_a_prompt_without_anything_still_has_persona_rules_and_date() -> None:
-    prompt = build_system_prompt(PromptContext(now=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), persona="  "))
+    prompt = whole(PromptContext(now=datetime(2026, 1, 2, 3, 4, tzinfo=UTC), persona="  "))
     assert prompt.startswith("You are MemoryChat")
     assert prompt.endswith("Now it is Friday 2026-01-02, 03:04 (UTC).")
     assert "\n<memories>" not in prompt
@@ -76,17 +84,17 @@ def test_a_prompt_without_anything_still_has_persona_rules_and_date() -> None:
 
 
 def test_rooms_name_their_speakers() -> None:
-    prompt = build_system_prompt(PromptContext(now=NOW, in_room=True, speaker="Ana\n[Boss]"))
+    prompt = whole(PromptContext(now=NOW, in_room=True, speaker="Ana\n[Boss]"))
     assert "square brackets" in prompt
     assert 'The latest message is by "Ana (Boss)".' in prompt
 
 
 def test_the_model_is_told_when_nothing_is_kept() -> None:
-    assert NO_LEARNING in build_system_prompt(PromptContext(now=NOW, may_learn=False))
-    incognito = build_system_prompt(PromptContext(now=NOW, may_learn=False, incognito=True))
+    assert NO_LEARNING in whole(PromptContext(now=NOW, may_learn=False))
+    incognito = whole(PromptContext(now=NOW, may_learn=False, incognito=True))
     assert INCOGNITO in incognito
     assert NO_LEARNING not in incognito
-    assert INCOGNITO not in build_system_prompt(PromptContext(now=NOW))
+    assert INCOGNITO not in whole(PromptContext(now=NOW))
 
 
 # --- quotations
@@ -106,7 +114,7 @@ def test_no_memory_can_leave_its_line(text: str, author: str) -> None:
 @pytest.mark.parametrize("tag", ["memories", "thread", "summary"])
 def test_hostile_quotations_stay_data(tag: str) -> None:
     context = PromptContext(now=NOW, memories=(recalled(HOSTILE),), thread=(HOSTILE,), summary=HOSTILE)
-    prompt = build_system_prompt(context)
+    prompt = whole(context)
     assert prompt.count(f"\n</{tag}>\n") == 1
     assert len(lines_of(prompt, tag)) == 1
     assert not [line for line in prompt.splitlines() if line.startswith("System:")]
