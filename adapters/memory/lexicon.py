@@ -44,19 +44,22 @@ class Lexicon:
         """BM25 of each memory that shares a term with the question, as a share (0 to 1) of what a memory that holds
         every informative term of the question would get. Words that no memory holds count as missing; a memory whose
         rarest shared word is a common one gets less. Each term counts once a memory; chat seldom says a word twice."""
+        weighed = [(self._rarity(len(holders)), holders) for holders in self._asked(question)]
+        whole = sum(weight for weight, _ in weighed)
         sums: dict[MemoryId, float] = {}
         rarest: dict[MemoryId, float] = {}
-        whole = 0.0
-        for forms in query_terms(question, self._known_languages()):
-            holders = self._holders(forms)
-            weight = self._rarity(len(holders))
-            whole += weight
+        # The rarest first, so that the first word met is a memory's rarest: a thousand memories come with a question.
+        for weight, holders in sorted(weighed, key=lambda item: -item[0]):
             for memory_id in holders:
-                sums[memory_id] = sums.get(memory_id, 0.0) + weight * self._saturation(memory_id)
-                rarest[memory_id] = max(rarest.get(memory_id, 0.0), weight)
+                if memory_id in sums:
+                    sums[memory_id] += weight
+                else:
+                    sums[memory_id] = rarest[memory_id] = weight
         single = self._rarity(1)
+        saturation = self._saturations()
         return {
-            memory_id: min(total / whole, 1.0) * min(rarest[memory_id] / single, 1.0)
+            memory_id: min(total * saturation[len(self._terms[memory_id])] / whole, 1.0)
+            * min(rarest[memory_id] / single, 1.0)
             for memory_id, total in sums.items()
         }
 
@@ -64,9 +67,12 @@ class Lexicon:
         """The words of a memory that at most one other holds."""
         return frozenset(term for term in self._terms[memory_id] if len(self._postings[term]) <= 2)
 
-    def _saturation(self, memory_id: MemoryId) -> float:
-        length = len(self._terms[memory_id]) * len(self._terms) / self._total
-        return (K1 + 1) / (1 + K1 * (1 - B + B * length))
+    def _saturations(self) -> _Saturations:
+        return _Saturations(self._total / len(self._terms)) if self._terms else _Saturations(1.0)
+
+    def _asked(self, question: str) -> list[Sequence[MemoryId]]:
+        """The holders of each term."""
+        return [self._holders(forms) for forms in query_terms(question, self._known_languages())]
 
     def _known_languages(self) -> tuple[str, ...]:
         return tuple(language for language, count in self._languages.items() if count > 0)
@@ -79,3 +85,15 @@ class Lexicon:
 
     def _rarity(self, holders: int) -> float:
         return math.log1p((len(self._terms) - holders + 0.5) / (holders + 0.5))
+
+
+class _Saturations(dict[int, float]):
+    """What a term counts in a memory of so many terms, when memories have `average` of them; worked out once each."""
+
+    def __init__(self, average: float) -> None:
+        super().__init__()
+        self._average = average
+
+    def __missing__(self, terms: int) -> float:
+        self[terms] = value = (K1 + 1) / (1 + K1 * (1 - B + B * terms / self._average))
+        return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from datetime import datetime
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from adapters.memory.dates import asked_periods
@@ -87,7 +88,7 @@ def find(
     deep = max(NEAREST, 2 * limit)
     cosines = index.nearest(opened.namespace, vector, deep)
     covered = opened.lexicon.scores(question)
-    by_words = sorted(covered, key=lambda memory_id: -covered[memory_id])[: max(BY_WORDS, limit)]
+    by_words = nlargest(max(BY_WORDS, limit), covered, key=covered.__getitem__)
     ids = [memory_id for memory_id in dict.fromkeys([*cosines, *by_words]) if memory_id in opened.entries]
     # A reply to a stored question may be near to the question asked now in neither way.
     asking = [memory_id for memory_id in ids if opened.entries[memory_id].asks]
