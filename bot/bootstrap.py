@@ -47,12 +47,14 @@ LOCK_PAUSE = 2.0
 
 
 class Duty(Enum):
-    """What a process does. `ALONE`: everything, and nobody else does; `GATEWAY`: talks to the platforms, one at a
-    time; `WORKER`: answers, any number of them."""
+    """What a process does. `ALONE`: everything, and nobody else does; `GATEWAY`: hears the platforms that have to be
+    connected to, one at a time; `WORKER`: answers, any number of them; `WEB`: serves the page and the API, answers what
+    is asked there, and hears the platforms that push."""
 
     ALONE = "alone"
     GATEWAY = "gateway"
     WORKER = "worker"
+    WEB = "web"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +95,15 @@ async def build(
 
     Raises ConfigurationError, StoreError (AnotherRunner, SchemaMismatch, StoreReadOnly, …).
     """
-    if duty is not Duty.ALONE and settings.queue.kind != "postgres":
+    is_shared = settings.queue.kind == "postgres"
+    if duty in (Duty.GATEWAY, Duty.WORKER) and not is_shared:
         raise ConfigurationError(f"`memorychat {duty.value}` needs QUEUE=postgres; `memorychat run` does it all alone")
     clock = SystemClock()
     owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"
     async with AsyncExitStack() as stack:
         store = await open_store(settings, clock, stack)
         sealer = await open_sealer(settings, store, stack)
-        ephemeral = make_ephemeral(settings, clock)
+        ephemeral = make_ephemeral(settings, clock, shared=is_shared and duty is not Duty.ALONE)
         stack.push_async_callback(ephemeral.close)
         model = model or make_model(settings)
         stack.push_async_callback(model.close)
@@ -109,7 +112,7 @@ async def build(
             stack.push_async_callback(transcriber.close)
         memory = make_memory(settings, store, sealer, model, clock)
         stack.push_async_callback(memory.close)
-        if answering and duty is not Duty.WORKER:
+        if answering and (duty in (Duty.ALONE, Duty.GATEWAY) or not is_shared):
             await _take_runner_lock(store, owner, waits=duty is Duty.GATEWAY)
             stack.push_async_callback(store.release_runner_lock)
         registry = build_registry()
@@ -122,7 +125,7 @@ async def build(
             # Registered before the engine's end, so that running turns still reach their people.
             stack.push_async_callback(_stop, adapter)
         if answering:
-            await app.engine.start(only_process=settings.queue.kind == "embedded")
+            await app.engine.start(only_process=not is_shared)
             stack.push_async_callback(app.engine.close, STOP_GRACE)
         yield app
 
@@ -148,8 +151,9 @@ def _make_queue(
 ) -> TurnQueue:
     concurrency, lease = settings.queue.concurrency, settings.queue.lease.total_seconds()
     if settings.queue.kind == "postgres":
-        from adapters.queues.postgres import PostgresQueue
+        from adapters.queues.postgres import PostgresQueue, Share
 
+        shares = {Duty.ALONE: Share.ALL, Duty.GATEWAY: Share.NONE, Duty.WORKER: Share.OTHERS, Duty.WEB: Share.DIRECT}
         return PostgresQueue(
             settings.database_address,
             store,
@@ -157,7 +161,7 @@ def _make_queue(
             owner=owner,
             concurrency=concurrency,
             lease=lease,
-            answering=duty is not Duty.GATEWAY,
+            share=shares[duty],
             stop_turn=stop_turn,
         )
     return EmbeddedQueue(store, clock, owner=owner, concurrency=concurrency, lease=lease)

@@ -26,6 +26,13 @@ def configured_platforms(settings: Settings, store: Store, registry: Registry) -
         yield _discord(settings, store, registry)
 
 
+def pushes(settings: Settings, name: str) -> bool:
+    """Whether a platform calls us (a webhook), so that nothing has to stay connected to it."""
+    if name == "slack":
+        return settings.slack.app_token is None
+    return name == "telegram" and settings.telegram.webhook_url is not None
+
+
 def slack_config(settings: Settings) -> SlackConfig:
     from adapters.platforms.slack.config import Engagement, SlackConfig
 

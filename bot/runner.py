@@ -1,17 +1,20 @@
-"""`memorychat run`: start everything, wait for a signal, stop everything within ten seconds."""
+"""A long-lived process: start what its duty asks for, wait for a signal, stop everything within ten seconds."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from bot.bootstrap import App, Duty, build
+from bot.platforms import pushes
 from bot.scheduler import Scheduler
 from bot.settings import Settings
 from core.catchup import CatchUp
 from core.errors import AnotherRunner, ConfigurationError, StoreError
+from core.ports import PlatformAdapter
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +24,7 @@ LOCK_WATCH = 5.0
 
 
 async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
-    """Serve every configured platform until SIGTERM or SIGINT; a worker sends to them and hears nothing of them. A
-    process
-    that is alone serves the web page and the API too.
+    """Do what `duty` says until SIGTERM or SIGINT.
 
     Raises ConfigurationError when a token is wrong, the port is taken, or there is nothing to serve.
     """
@@ -33,29 +34,51 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(build(settings, configured=True, duty=duty))
-        if not settings.platforms and duty is not Duty.ALONE:
-            raise ConfigurationError(
-                "no platform is configured: set SLACK_BOT_TOKEN, TELEGRAM_BOT_TOKEN or DISCORD_BOT_TOKEN "
-                "(`memorychat setup` asks for them)"
-            )
+        _refuse_idleness(settings, duty)
         stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
-        if duty is not Duty.GATEWAY:
+        if duty in (Duty.ALONE, Duty.WORKER) or settings.queue.kind == "embedded":
             await stack.enter_async_context(Scheduler(app))
-        if duty is Duty.ALONE:
+        if duty in (Duty.ALONE, Duty.WEB):
             from bot.web import serving
 
             await stack.enter_async_context(serving(app))
         if duty is Duty.GATEWAY:
             stack.push_async_callback(_end, asyncio.create_task(_watch_lock(app, stop)))
-        catch_up = CatchUp(app.store, app.clock, app.engine.handle)
-        for adapter in app.platforms if duty is not Duty.WORKER else ():
-            known = await catch_up.known(adapter)
-            await adapter.start(app.engine.handle)
-            log.info("%s has started", adapter.name)
-            if known:
-                stack.push_async_callback(_end, asyncio.create_task(catch_up.read(adapter, known)))
+        await _hear(app, heard(app, duty), stack)
+        log.info("%s is up", duty.value)
         await stop.wait()
         log.info("stopping")
+
+
+def heard(app: App, duty: Duty) -> Sequence[PlatformAdapter]:
+    """The platforms that this process listens to; it can send to all of them."""
+    if duty is Duty.ALONE:
+        return app.platforms
+    if duty is Duty.WORKER:
+        return ()
+    return [adapter for adapter in app.platforms if pushes(app.settings, adapter.name) is (duty is Duty.WEB)]
+
+
+def _refuse_idleness(settings: Settings, duty: Duty) -> None:
+    if duty in (Duty.ALONE, Duty.WEB):
+        return
+    if not settings.platforms:
+        raise ConfigurationError(
+            "no platform is configured: set SLACK_BOT_TOKEN, TELEGRAM_BOT_TOKEN or DISCORD_BOT_TOKEN "
+            "(`memorychat setup` asks for them)"
+        )
+    if duty is Duty.GATEWAY and all(pushes(settings, name) for name in settings.platforms):
+        raise ConfigurationError("no platform has to be connected to: `memorychat web` takes what they push")
+
+
+async def _hear(app: App, platforms: Sequence[PlatformAdapter], stack: AsyncExitStack) -> None:
+    catch_up = CatchUp(app.store, app.clock, app.engine.handle)
+    for adapter in platforms:
+        known = await catch_up.known(adapter)
+        await adapter.start(app.engine.handle)
+        log.info("%s has started", adapter.name)
+        if known:
+            stack.push_async_callback(_end, asyncio.create_task(catch_up.read(adapter, known)))
 
 
 async def _watch_lock(app: App, stop: asyncio.Event) -> None:

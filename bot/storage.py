@@ -77,13 +77,13 @@ async def open_keyring(settings: Settings, stack: AsyncExitStack, *, sealed_rows
     return keyring
 
 
-def make_ephemeral(settings: Settings, clock: Clock) -> EphemeralStore:
-    """What is written in one process has to be there for the one that answers; a shared queue may choose any."""
+def make_ephemeral(settings: Settings, clock: Clock, *, shared: bool) -> EphemeralStore:
+    """`shared`: what is written in this process has to be there for whichever other one answers."""
     if settings.redis.url is not None:
         from adapters.ephemeral.redis import RedisEphemeralStore
 
         return RedisEphemeralStore(settings.redis.url.get_secret_value())
-    if settings.queue.kind == "postgres":
+    if shared:
         from adapters.ephemeral.nowhere import NoEphemeralStore
 
         return NoEphemeralStore(clock)

@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from enum import Enum
 
 import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.schema import SchemaManager
 from sqlalchemy import Connection, text
 
-from adapters.queues.embedded import EmbeddedQueue
+from adapters.queues.embedded import EmbeddedQueue, LaneKey
+from core.direct import DIRECT
+from core.errors import AnotherRunner, MemoryChatError, NotFound, StoreUnavailable
 from core.ports import Clock, Store, TurnHandler
+from core.tracing import where
 from core.types import ConversationId, Lane
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,15 @@ HEARTBEAT = 3.0
 STALLED = 10.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 _STOP = "memorychat_stop"
+_CREW = 0x4D656D43726577
+"""The advisory lock that a process alone takes for itself and those that share the work take together; "MemCrew"."""
+TAKEN_BY_CREW = "Workers or a web process run on this database: use `memorychat gateway` beside them, not `run`."
+TAKEN_BY_ONE = "`memorychat run` does everything alone on this database: stop it, and start `gateway` beside workers."
+CREW_TRIES = 10
+"""Looks at the lock, half a second apart: a process that was just killed may still seem to hold it."""
+ABANDONED_LOOKS = 3
+"""A direct lane that still waits at so many looks in a row has lost the process that took its request."""
+REMEMBERED_PLACES = 10_000
 
 # The names of its own tables stand in procrastinate's functions without a schema, hence the fixed search_path.
 _ENQUEUE = f"""
@@ -66,11 +78,20 @@ def enqueue(connection: Connection, conversation_id: ConversationId, lane: Lane)
     connection.execute(_CALL, {"key": key, "conversation": conversation_id, "lane": lane.value})
 
 
+class Share(Enum):
+    """Which turns a process runs. A direct turn's caller waits in the process that accepted it, so it runs there."""
+
+    ALL = "all"
+    NONE = "none"
+    DIRECT = "direct"
+    OTHERS = "others"
+
+
 class PostgresQueue(EmbeddedQueue):
     """What EmbeddedQueue does, woken by jobs instead of by whoever accepts in the same process.
 
-    `answering` False: a process that only accepts. `stop_turn` is called where the turn runs that another process was
-    asked to stop.
+    `stop_turn` is called where the turn runs that another process was asked to stop. With `Share.ALL` no other process
+    may have a share: `start` raises AnotherRunner when one has, and in each of them while one has all.
     """
 
     def __init__(
@@ -83,33 +104,43 @@ class PostgresQueue(EmbeddedQueue):
         concurrency: int = 64,
         lease: float = 10.0,
         poll: float = 3.0,
-        answering: bool = True,
+        share: Share = Share.OTHERS,
         stop_turn: Callable[[ConversationId], Awaitable[object]] | None = None,
     ) -> None:
         super().__init__(store, clock, owner=owner, concurrency=concurrency, lease=lease, poll=poll)
         self._address = _address(url)
         self._jobs = concurrency
-        self._answering = answering
+        self._share = share
         self._stop_turn = stop_turn
+        self._is_direct: dict[ConversationId, bool] = {}
+        self._waiting: dict[LaneKey, int] = {}
         path = {"options": f"-c search_path={SCHEMA}"}
         self._app = App(connector=PsycopgConnector(conninfo=self._address, kwargs=path, min_size=1, max_size=4))
         self._app.task(name=TASK, pass_context=False)(self._wake)
         self._helpers: list[asyncio.Task[None]] = []
 
     async def start(self, handler: TurnHandler) -> None:
+        line = await self._first_line() if self._share is not Share.NONE else None
         await self._app.open_async()
-        if self._answering:
-            await super().start(handler)
-            self._helpers = [
+        if line is None:
+            return
+        await super().start(handler)
+        self._helpers = [asyncio.create_task(self._listen(line))]
+        if self._share is not Share.DIRECT:
+            self._helpers += [
                 asyncio.create_task(self._worker()),
                 asyncio.create_task(self._every(HEARTBEAT, self._reap)),
-                asyncio.create_task(self._listen()),
             ]
 
     async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN) -> None:
-        """A process that only accepts has nothing to do: the job was written with the row, and what has none (a turn
-        taken back for `/retry`) is found by looking."""
-        if self._answering:
+        """What is another process's needs nothing: the job was written with the row, and what has none (a turn taken
+        back for `/retry`) is found by looking."""
+        try:
+            mine = await self._is_mine(conversation_id)
+        except MemoryChatError as error:
+            log.warning("a lane is left to the next look: %s", type(error).__name__)
+            return
+        if mine:
             await super().notify(conversation_id, lane)
 
     async def cancel(self, conversation_id: ConversationId) -> bool:
@@ -134,8 +165,28 @@ class PostgresQueue(EmbeddedQueue):
             await asyncio.wait([task])
 
     async def _look(self) -> None:
-        for key in await self._store.pending_lanes(self._clock.now()):
+        lanes = await self._store.pending_lanes(self._clock.now())
+        mine = [key for key in lanes if await self._is_mine(key[0])]
+        if self._share is Share.DIRECT:
+            # Their own process was told of them when they were accepted; only one that is gone leaves them waiting.
+            self._waiting = {key: self._waiting.get(key, 0) + 1 for key in mine}
+            mine = [key for key, looks in self._waiting.items() if looks >= ABANDONED_LOOKS]
+        for key in mine:
             await super().notify(*key)
+
+    async def _is_mine(self, conversation_id: ConversationId) -> bool:
+        if self._share in (Share.ALL, Share.NONE):
+            return self._share is Share.ALL
+        known = self._is_direct.get(conversation_id)
+        if known is None:
+            try:
+                known = (await self._store.get_conversation(conversation_id)).place.platform == DIRECT
+            except NotFound:
+                return False
+            if len(self._is_direct) >= REMEMBERED_PLACES:
+                self._is_direct.clear()
+            self._is_direct[conversation_id] = known
+        return known is (self._share is Share.DIRECT)
 
     async def _worker(self) -> None:
         while True:
@@ -155,25 +206,53 @@ class PostgresQueue(EmbeddedQueue):
             await asyncio.sleep(1)
 
     async def _reap(self) -> None:
-        """Jobs of dead workers hold their lock; their rows are taken up by looking, so the jobs are only in the
-        way."""
-        with suppress(Exception):
+        """Jobs of dead workers hold their lock; their rows are taken up by looking, so the jobs are only in the way."""
+        try:
             for job in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED):
                 await self._app.job_manager.retry_job(job)
+        except Exception as error:
+            # procrastinate wraps the driver's errors in its own; the next beat tries again.
+            log.warning("jobs of dead workers stay for now: %s at %s", type(error).__name__, where(error))
 
-    async def _listen(self) -> None:
+    async def _first_line(self) -> psycopg.AsyncConnection:
+        """Raises AnotherRunner, StoreUnavailable."""
+        try:
+            return await self._join()
+        except psycopg.Error as error:
+            raise StoreUnavailable(type(error).__name__) from None
+
+    async def _join(self) -> psycopg.AsyncConnection:
+        """A line to the server that holds this process's place in the crew. Raises AnotherRunner."""
+        line = await psycopg.AsyncConnection.connect(self._address, autocommit=True)
+        how = "pg_try_advisory_lock" if self._share is Share.ALL else "pg_try_advisory_lock_shared"
+        for _ in range(CREW_TRIES):
+            taken = await (await line.execute(f"select {how}({_CREW})".encode())).fetchone()
+            if taken is not None and taken[0]:
+                return line
+            await asyncio.sleep(0.5)
+        await line.close()
+        raise AnotherRunner(user_message=TAKEN_BY_CREW if self._share is Share.ALL else TAKEN_BY_ONE)
+
+    async def _listen(self, line: psycopg.AsyncConnection | None) -> None:
         """Turns that run here and that a person stopped by way of another process."""
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._address, autocommit=True) as connection:
-                    await connection.execute(f"listen {_STOP}".encode())
-                    async for message in connection.notifies():
-                        conversation_id = ConversationId(message.payload)
-                        if self._stop_turn is not None and (conversation_id, Lane.MAIN) in self._running:
-                            await self._stop_turn(conversation_id)
-            except (psycopg.Error, OSError) as error:
+                line = line or await self._join()
+                async with line:
+                    await line.execute(f"listen {_STOP}".encode())
+                    async for message in line.notifies():
+                        await self._stop_here(ConversationId(message.payload))
+            except (psycopg.Error, OSError, AnotherRunner) as error:
                 self._lost("listener", error)
+            line = None
             await asyncio.sleep(1)
+
+    async def _stop_here(self, conversation_id: ConversationId) -> None:
+        if self._stop_turn is not None and (conversation_id, Lane.MAIN) in self._running:
+            try:
+                await self._stop_turn(conversation_id)
+            except MemoryChatError as error:
+                log.warning("a turn was not stopped: %s", type(error).__name__)
 
     def _lost(self, what: str, error: Exception) -> None:
         log.warning("queue %s starts again: %s", what, type(error).__name__)

@@ -23,11 +23,9 @@ from bot.cli import (
     processes,
     profile,
     queue,
-    run,
     setup,
     slack_manifest,
     version,
-    web,
 )
 from bot.cli.common import report
 from core.errors import MemoryChatError
@@ -40,9 +38,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (chat.chat, run.run, web.web, setup.setup, doctor.doctor, version.version):
+for command in (chat.chat, setup.setup, doctor.doctor, version.version, backup.backup, backup.restore):
     app.command()(command)
-for process in (processes.gateway, processes.worker, backup.backup, backup.restore):
+for process in (processes.run, processes.gateway, processes.worker, processes.web):
     app.command()(process)
 app.command("audit")(privacy.audit)
 app.command("import")(privacy.import_)
@@ -63,7 +61,8 @@ for name, group in _GROUPS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command line and exit: 0 done, 1 a sentence on stderr says why not, 2 wrong usage, 130 Ctrl-C."""
+    """Run a command line and exit: 0 done, 1 a sentence on stderr says why not, 2 wrong usage or
+    settings, 130 Ctrl-C."""
     try:
         app(args=None if arguments is None else list(arguments), prog_name="memorychat")
     except MemoryChatError as error:

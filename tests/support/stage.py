@@ -42,9 +42,9 @@ class Stage:
         self._count = 0
 
     @classmethod
-    async def set(cls, store: Store, chat: str = "chat") -> Stage:
-        identity, _ = await store.resolve_identity(TEST, "", f"ana-{chat}", "Ana")
-        conversation = await store.resolve_conversation(Place(TEST, "", chat), ConversationKind.PRIVATE)
+    async def set(cls, store: Store, chat: str = "chat", platform: PlatformName = TEST) -> Stage:
+        identity, _ = await store.resolve_identity(platform, "", f"ana-{chat}", "Ana")
+        conversation = await store.resolve_conversation(Place(platform, "", chat), ConversationKind.PRIVATE)
         profile = await store.get_default_memory_profile(identity.user_id)
         session = ChatSession(
             id=SessionId(new_id()),

@@ -8,6 +8,7 @@ from adapters.stores import migrations
 from adapters.stores.sql.engine import Reader
 from adapters.stores.sql.postgres import AdvisoryLock, ServerWriter, postgres_engine
 from adapters.stores.sql.store import SqlStore
+from core.direct import DIRECT
 from core.errors import SchemaMismatch
 from core.messages import InboxRow
 from core.ports.clock import Clock
@@ -45,7 +46,8 @@ class PostgresStore(SqlStore):
             raise SchemaMismatch(found, user_message=migrations.mismatch(found))
 
     def _accepted(self, connection: Connection, row: InboxRow) -> None:
-        if self._enqueue_job is not None:
+        # A direct turn is run by the process that took it, whose caller waits there.
+        if self._enqueue_job is not None and row.address.place.platform != DIRECT:
             self._enqueue_job(connection, row.stamp.conversation_id, row.lane)
 
     async def take_runner_lock(self, owner: str) -> None:
