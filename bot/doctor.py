@@ -109,15 +109,22 @@ async def _check_application(settings: Settings) -> AsyncIterator[Finding]:
             yield await _check_memory(app)
             yield await _check_model(app)
     except StoreError as error:
-        yield Finding("Database", State.BROKEN, error.user_message, "Check DATABASE_URL and the home folder's rights.")
+        yield Finding("Database", State.BROKEN, error.user_message, _database_mend(settings))
     except ConfigurationError as error:
         for problem in error.problems:
             yield Finding("Settings", State.BROKEN, problem, "Change that variable in .env or the environment.")
 
 
+def _database_mend(settings: Settings) -> str:
+    if settings.on_supabase:
+        return "Check SUPABASE_URL and SUPABASE_SERVICE_KEY, and that supabase/migrations were applied to the project."
+    return "Check DATABASE_URL and the home folder's rights."
+
+
 async def _check_database(app: App) -> Finding:
     await app.store.list_conversations(DIRECT)
-    kind = "Postgres" if app.settings.on_postgres else "SQLite"
+    settings = app.settings
+    kind = "Supabase" if settings.on_supabase else "Postgres" if settings.on_postgres else "SQLite"
     return Finding("Database", State.GOOD, f"{kind}, schema up to date")
 
 

@@ -118,6 +118,16 @@ class Settings(BaseSettings):
         return self.database.url is not None and self.database.url.get_secret_value().startswith("postgres")
 
     @property
+    def on_supabase(self) -> bool:
+        """Whether everything is kept in a Supabase project, over REST; DATABASE_URL goes before that."""
+        return self.database.url is None and self.supabase.url is not None and self.supabase.service_key is not None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the database is on another machine, or may be."""
+        return self.on_postgres or self.on_supabase
+
+    @property
     def platforms(self) -> dict[str, PlatformSettings]:
         """Those that are on, by name."""
         groups = {"slack": self.slack, "telegram": self.telegram, "discord": self.discord}

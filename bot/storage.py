@@ -17,22 +17,36 @@ from core.types import ChannelIdentity
 if TYPE_CHECKING:
     from adapters.keys.keyring import SqlKeyring
     from adapters.stores.sql.server import Enqueue
+    from adapters.stores.supabase import SupabaseStore
 
 LOCAL_KEYRING = "keyring.db"
 
 
 async def open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
-    from adapters.stores.sql import SqlStore
-
-    if settings.on_postgres:
-        from adapters.stores.sql.server import PostgresStore
-
-        store: SqlStore = PostgresStore(settings.database_address, clock, enqueue=_enqueue_of(settings))
-    else:
-        store = SqlStore(settings.database_address, clock)
+    store = make_store(settings, clock)
     stack.push_async_callback(store.close)
     await store.open()
     return store
+
+
+def make_store(settings: Settings, clock: Clock) -> Store:
+    if settings.on_supabase:
+        return make_supabase(settings, clock)
+    if settings.on_postgres:
+        from adapters.stores.sql.server import PostgresStore
+
+        return PostgresStore(settings.database_address, clock, enqueue=_enqueue_of(settings))
+    from adapters.stores.sql import SqlStore
+
+    return SqlStore(settings.database_address, clock)
+
+
+def make_supabase(settings: Settings, clock: Clock) -> SupabaseStore:
+    """Called only where address and key are set."""
+    from adapters.stores.supabase import SupabaseStore
+
+    url, key = settings.supabase.url, settings.supabase.service_key
+    return SupabaseStore(url or "", key.get_secret_value() if key else "", clock)
 
 
 def _enqueue_of(settings: Settings) -> Enqueue | None:
@@ -65,7 +79,7 @@ async def open_keyring(settings: Settings, stack: AsyncExitStack, *, sealed_rows
     master = load_master_key(
         privacy.master_key.get_secret_value() if privacy.master_key else None,
         key_file=default_key_file(),
-        remote_database=settings.on_postgres,
+        remote_database=settings.is_remote,
         data_present=sealed_rows or local.exists(),
     )
     if privacy.keyring_url is None:

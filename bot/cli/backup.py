@@ -39,4 +39,9 @@ def _database(settings: Settings) -> Path:
             "DATABASE_URL is a Postgres server: use pg_dump and pg_restore (or your provider's backups), and keep "
             "KEYRING_URL's database out of them"
         )
+    if settings.on_supabase:
+        raise ConfigurationError(
+            "SUPABASE_URL is where everything is kept: use the project's own backups, or pg_dump on its direct "
+            "connection; the keys are in neither while they stay in the home folder"
+        )
     return Path(str(make_url(settings.database_address).database))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli.common import load_settings, say
+from bot.cli.common import load_settings, run_async, say
+from bot.cli.project import check_schema, show_schema
 
 group = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
@@ -15,12 +16,15 @@ def upgrade() -> None:
     settings = load_settings()
     from adapters.stores import migrations
 
+    if settings.on_supabase:
+        return run_async(check_schema(settings))
     migrations.upgrade(settings.database_address)
     if settings.queue.kind == "postgres":
         from adapters.queues.postgres import install
 
         install(settings.database_address)
     say(f"The database is at schema {migrations.HEAD}.")
+    return None
 
 
 @group.command()
@@ -29,6 +33,8 @@ def current() -> None:
     settings = load_settings()
     from adapters.stores import migrations
 
+    if settings.on_supabase:
+        return run_async(show_schema(settings))
     found = migrations.current(settings.database_address)
     if found is None:
         say("There is no database yet; the first start makes it.")
@@ -36,3 +42,13 @@ def current() -> None:
         say(f"{found} (up to date)")
     else:
         say(f"{found} (this version of MemoryChat uses {migrations.HEAD})")
+    return None
+
+
+@group.command()
+def sql() -> None:
+    """Print the SQL that makes the schema on Postgres and Supabase, for a project's SQL editor."""
+    from adapters.stores.migrations import server
+
+    for path in server.files().values():
+        say(path.read_text("utf-8"))
