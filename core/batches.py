@@ -89,6 +89,16 @@ class AcceptBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueState:
+    """Rows of the inbox by what they wait for; `oldest` is when the one that waits longest was accepted."""
+
+    waiting: int
+    running: int
+    failed: int
+    oldest: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordBatch:
     """All that an answered turn writes: messages, memories, usage, the reply's content, the turn's end.
 

@@ -192,7 +192,7 @@ async def test_what_a_platform_pushes_goes_through_the_web_process(
 
         assert await (await begin("db", "upgrade")).wait() == 0
         idle = await begin("gateway")
-        assert await asyncio.wait_for(idle.wait(), 90) == 1
+        assert await asyncio.wait_for(idle.wait(), 90) == 2
         assert "memorychat web" in (tmp_path / "run.log").read_text("utf-8")
         await begin("web")
         await eventually(lambda: bool(telegram.called("setWebhook")), 90.0)
@@ -207,5 +207,5 @@ async def test_what_a_platform_pushes_goes_through_the_web_process(
 async def test_a_worker_without_a_shared_queue_is_refused(tmp_path: Path, model: GatedModel) -> None:
     env = environment(tmp_path, model, {"PYTHONPATH": str(ROOT)})
     async with process(tmp_path, env, "worker") as refused:
-        assert await asyncio.wait_for(refused.wait(), 30) == 1
+        assert await asyncio.wait_for(refused.wait(), 60) == 2
     assert "QUEUE=postgres" in (tmp_path / "run.log").read_text("utf-8")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +9,7 @@ from adapters.stores import rules
 from adapters.stores.memory.conversations import MemoryConversations
 from adapters.stores.memory.memories import MemoryMemories
 from adapters.stores.memory.sessions import MemorySessions
-from core.batches import AcceptBatch, RecordBatch
+from core.batches import AcceptBatch, QueueState, RecordBatch
 from core.errors import Conflict, NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow
 from core.sealing import Sealed
@@ -96,6 +97,12 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
                 lanes.setdefault((row.stamp.conversation_id, row.lane), []).append(row)
         return [lane for lane, rows in lanes.items() if not rules.is_held(rows, now)]
 
+    async def queue_state(self) -> QueueState:
+        heads = [row for row in self._tables.inbox.values() if row.merged_into is None]
+        waiting = [row.accepted_at for row in heads if row.state is TurnState.ACCEPTED]
+        count = Counter(row.state for row in heads)
+        return QueueState(len(waiting), count[TurnState.RUNNING], count[TurnState.FAILED], min(waiting, default=None))
+
     async def get_turn(self, user_id: UserId, turn_id: TurnId) -> InboxRow:
         return self._tables.turn(user_id, turn_id)
 
@@ -174,18 +181,13 @@ class MemoryTurns(MemoryConversations, MemorySessions, MemoryMemories):
         self._tables.sessions[session.id] = replace(session, message_count=count, updated_at=batch.at)
         for record in self._still_wanted(batch):
             self._write_record(record, self._tables.move_on(record.namespace))
-        if batch.outbox_id:
-            reply = self._tables.outbox[batch.outbox_id]
-            self._tables.outbox[reply.id] = replace(
-                reply, content=batch.content or reply.content, next_attempt_at=batch.deliver_by, updated_at=batch.at
-            )
+        if batch.outbox:
+            self._tables.outbox[batch.outbox.id] = batch.outbox
         if batch.usage_of:
             self._add_usage(batch.usage_of, rules.utc(batch.at).date(), batch.usage)
 
     def _check_recorded(self, batch: RecordBatch) -> None:
         if batch.session_id not in self._tables.sessions:
-            raise NotFound
-        if batch.outbox_id and batch.outbox_id not in self._tables.outbox:
             raise NotFound
         if batch.usage_of:
             self._tables.user(batch.usage_of)

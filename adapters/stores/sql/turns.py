@@ -15,7 +15,7 @@ from adapters.stores.sql.profiles import owns
 from adapters.stores.sql.schema import chat_messages, chat_sessions, conversations, event_keys, inbox, outbox
 from adapters.stores.sql.sessions import add_session, append_messages, drop_messages
 from adapters.stores.sql.users import count_usage
-from core.batches import AcceptBatch, RecordBatch
+from core.batches import AcceptBatch, QueueState, RecordBatch
 from core.errors import NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow
 from core.sealing import Sealed
@@ -32,6 +32,7 @@ _ADD_TURN = inbox.insert()
 _ADD_REPLY = outbox.insert()
 _LOCK = select(1).where(conversations.c.id == bindparam("conversation_id")).with_for_update()
 _IS_OPEN = inbox.c.state.in_(sorted(rules.OPEN_STATES))
+_COUNTED = (TurnState.ACCEPTED, TurnState.RUNNING, TurnState.FAILED)
 _WAITING = (
     select(inbox)
     .where(inbox.c.conversation_id == bindparam("conversation_id"), inbox.c.lane == bindparam("lane"), _IS_OPEN)
@@ -43,7 +44,10 @@ _END = update(inbox).where(
     inbox.c.lease_owner == bindparam("owner"),
     inbox.c.state == TurnState.RUNNING,
 )
-_CHANGE_REPLY = update(outbox).where(outbox.c.id == bindparam("outbox_id"))
+_NEW_REPLY = insert(outbox)
+_PUT_REPLY = _NEW_REPLY.on_conflict_do_update(
+    index_elements=["turn_id"], set_={name: _NEW_REPLY.excluded[name] for name in rows.REPLY_CHANGES}
+)
 
 
 class SqlTurns(Group):
@@ -134,6 +138,22 @@ class SqlTurns(Group):
         return connection.execute(select(1).where(*waiting).limit(1)).first() is not None
 
     @reads
+    def queue_state(self, connection: Connection) -> QueueState:
+        heads = (
+            select(inbox.c.state, func.count().label("rows"), func.min(inbox.c.accepted_at).label("oldest"))
+            .where(inbox.c.state.in_(_COUNTED), inbox.c.merged_into.is_(None))
+            .group_by(inbox.c.state)
+        )
+        found = {row.state: row for row in connection.execute(heads)}
+        waiting, running, failed = (found.get(state) for state in _COUNTED)
+        return QueueState(
+            waiting.rows if waiting else 0,
+            running.rows if running else 0,
+            failed.rows if failed else 0,
+            waiting.oldest if waiting else None,
+        )
+
+    @reads
     def get_turn(self, connection: Connection, user_id: UserId, turn_id: TurnId) -> InboxRow:
         return _find(connection, user_id, turn_id)
 
@@ -201,11 +221,8 @@ class SqlTurns(Group):
         append_messages(connection, batch.session_id, batch.messages, batch.at, batch.count_messages)
         for record in _still_wanted(connection, batch):
             write_memories(connection, [record], move_on(connection, record.namespace))
-        if batch.outbox_id:
-            content = rows.sealed_values("content", batch.content) if batch.content else {}
-            reply = {**content, "next_attempt_at": batch.deliver_by, "updated_at": batch.at}
-            if not connection.execute(_CHANGE_REPLY, {"outbox_id": batch.outbox_id, **reply}).rowcount:
-                raise NotFound
+        if batch.outbox:
+            connection.execute(_PUT_REPLY, rows.reply_values(batch.outbox))
         if batch.usage_of:
             count_usage(connection, batch.usage_of, rules.utc(batch.at).date(), batch.usage)
 

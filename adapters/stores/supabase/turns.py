@@ -11,11 +11,13 @@ from adapters.stores.sql.schema import event_keys, inbox, outbox
 from adapters.stores.supabase.group import Group
 from adapters.stores.supabase.people import usage_values
 from adapters.stores.supabase.values import maybe_row, rows_of
-from core.batches import AcceptBatch, RecordBatch
+from core.batches import AcceptBatch, QueueState, RecordBatch
 from core.errors import NotFound
 from core.messages import InboxRow, OutboxRow
 from core.sealing import Sealed
 from core.types import ConversationId, Lane, OutboxId, OutboxState, TurnId, TurnState, UserId
+
+_COUNTED = (TurnState.ACCEPTED, TurnState.RUNNING, TurnState.FAILED)
 
 
 class SupabaseTurns(Group):
@@ -71,6 +73,12 @@ class SupabaseTurns(Group):
         waiting = await self._rest.first(inbox, lane, lambda query: query.in_("state", sorted(rules.OPEN_STATES)))
         return waiting is not None
 
+    async def queue_state(self) -> QueueState:
+        heads = [{"state": state, "merged_into": None} for state in _COUNTED]
+        waiting, running, failed = [await self._rest.count(inbox, head) for head in heads]
+        oldest = await self._rest.first(inbox, heads[0], order=("accepted_at",))
+        return QueueState(waiting, running, failed, rows.turn_of(oldest).accepted_at if oldest else None)
+
     async def get_turn(self, user_id: UserId, turn_id: TurnId) -> InboxRow:
         row = await self._rest.first(inbox, {"id": turn_id})
         if row is None or user_id not in (row.author_id, row.owner_id):
@@ -124,13 +132,10 @@ class SupabaseTurns(Group):
             "messages": [rows.message_values(message) for message in batch.messages],
             "memories": [rows.memory_values(record) for record in batch.memories],
             "erase_generations": {str(name): generation for name, generation in batch.erase_generations},
-            "outbox_id": batch.outbox_id,
-            "deliver_by": batch.deliver_by,
+            "outbox": rows.reply_values(batch.outbox) if batch.outbox else None,
             "count_messages": batch.count_messages,
             "note": batch.note,
         }
-        if batch.content:
-            given["content"] = rows.sealed_values("content", batch.content)
         if batch.usage_of:
             given["usage"] = usage_values(batch.usage_of, rules.utc(batch.at).date(), batch.usage)
         await self._rest.call("mc_record_turn", given, safe=True)

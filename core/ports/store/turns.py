@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from core.batches import AcceptBatch, RecordBatch
+from core.batches import AcceptBatch, QueueState, RecordBatch
 from core.messages import InboxRow, OutboxRow
 from core.sealing import Sealed
 from core.types import ConversationId, Lane, Metadata, OutboxId, OutboxState, TurnId, TurnState, UserId
@@ -38,6 +38,10 @@ class TurnStore(Protocol):
 
     async def pending_lanes(self, now: datetime) -> list[tuple[ConversationId, Lane]]:
         """Lanes with rows to claim now (accepted, or running under an expired lease), oldest first."""
+        ...
+
+    async def queue_state(self) -> QueueState:
+        """How much there is to answer, of everybody."""
         ...
 
     async def get_turn(self, user_id: UserId, turn_id: TurnId) -> InboxRow: ...

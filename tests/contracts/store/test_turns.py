@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.batches import AcceptBatch, RecordBatch
+from core.batches import AcceptBatch, QueueState, RecordBatch
 from core.errors import Conflict, NotFound, StaleMember, TurnRunning
 from core.messages import InboxRow, OutboxRow, ReplyKind
 from core.ports import Store
@@ -280,9 +280,7 @@ async def test_recording_a_turn_is_one_write(store: Store, cast: Cast) -> None:
             messages=(cast.said(ann, head), cast.said(ann, head), cast.answer(ann, head)),
             memories=(cast.memory(ann.namespace), cast.memory(ann.namespace)),
             erase_generations=((ann.namespace, 0),),
-            outbox_id=reply.id,
-            content=Sealed("answer", "k"),
-            deliver_by=cast.lease,
+            outbox=replace(reply, content=Sealed("answer", "k"), next_attempt_at=cast.lease),
             usage_of=ann.user.id,
             usage=Usage(1, 100, 20),
             count_messages=2,
@@ -376,10 +374,19 @@ async def test_a_ready_reply_keeps_its_content(store: Store, cast: Cast) -> None
     ready = replace(OutboxRow.of(row, ReplyKind.COMMAND, cast.now), content=Sealed("ready", "k"))
     await store.accept(AcceptBatch(row=row, outbox=ready))
     (head,) = await claim(cast, ann)
-    await store.record_turn(record(head, cast, outbox_id=ready.id))
-    kept = await store.get_outbox(head.id)
-    assert kept is not None
-    assert kept.content == Sealed("ready", "k")
+    sending = replace(ready, state=OutboxState.SENDING, attempts=1, message_ids=("1",), next_attempt_at=cast.lease)
+    await store.record_turn(record(head, cast, outbox=sending))
+    assert await store.get_outbox(head.id) == sending
+
+
+async def test_a_reply_that_was_not_opened_is_recorded_with_its_turn(store: Store, cast: Cast) -> None:
+    ann = await cast.person()
+    head = await cast.claimed(ann)
+    reply = replace(OutboxRow.of(head, ReplyKind.ANSWER, cast.now), content=Sealed("a", "k"))
+    sending = replace(reply, state=OutboxState.SENDING, attempts=1, next_attempt_at=cast.lease)
+    await store.record_turn(record(head, cast, outbox=sending))
+    assert await store.get_outbox(head.id) == sending
+    assert await store.open_outbox(reply) == sending
 
 
 async def test_a_reopened_turn_starts_as_if_never_answered(store: Store, cast: Cast) -> None:
@@ -463,7 +470,9 @@ async def test_a_reply_counts_its_tries_and_forgets_its_text_once_sent(store: St
     ann = await cast.person()
     head = await cast.claimed(ann)
     reply = await cast.reply_to(head)
-    await store.record_turn(record(head, cast, outbox_id=reply.id, content=Sealed("a", "k"), deliver_by=cast.lease))
+    await store.record_turn(
+        record(head, cast, outbox=replace(reply, content=Sealed("a", "k"), next_attempt_at=cast.lease))
+    )
     cast.clock.advance(1)
     await store.mark_outbox(reply.id, OutboxState.SENDING, message_ids=("1",))
     await store.mark_outbox(reply.id, OutboxState.SENDING)
@@ -486,7 +495,7 @@ async def test_unsent_replies_of_ended_turns_are_handed_out_once(store: Store, c
         reply = await cast.reply_to(head)
         replies.append(reply)
         if person is not people[3]:
-            await store.record_turn(record(head, cast, outbox_id=reply.id, deliver_by=cast.lease))
+            await store.record_turn(record(head, cast, outbox=replace(reply, next_attempt_at=cast.lease)))
     await store.mark_outbox(replies[1].id, OutboxState.FAILED)
     assert await store.unsent_outbox(cast.now, cast.lease) == []
     cast.clock.advance(LEASE * 2)
@@ -550,3 +559,19 @@ async def test_failed_turns_are_listed_for_the_operator_until_they_are_taken_up_
     assert [row.id for row in await store.failed_turns(1)] == [second.id]
     await store.reopen_turn(ben.user.id, first.id)
     assert [row.id for row in await store.failed_turns(9)] == [second.id]
+
+
+async def test_the_queue_is_counted(store: Store, cast: Cast) -> None:
+    assert await store.queue_state() == QueueState(0, 0, 0)
+    ann, bob = await cast.person(), await cast.person()
+    first, *others = (cast.row(person, mergeable=False) for person in (ann, ann, bob, bob))
+    for row in (first, *others):
+        await store.accept(AcceptBatch(row=row))
+    assert await store.queue_state() == QueueState(4, 0, 0, first.accepted_at)
+    (mine,) = await claim(cast, ann)
+    (theirs,) = await claim(cast, bob)
+    await store.end_turn(theirs.id, "w1", TurnState.FAILED)
+    state = await store.queue_state()
+    assert (state.waiting, state.running, state.failed) == (2, 1, 1)
+    await store.end_turn(mine.id, "w1", TurnState.ANSWERED)
+    assert (await store.queue_state()).running == 0
