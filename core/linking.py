@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from core.batches import LinkOffer, MergeBatch
-from core.errors import BadArgument, Conflict, KeyMissing, LimitReached, MemoryChatError, StaleMember
+from core.errors import BadArgument, Conflict, KeyMissing, LimitReached, MemoryChatError, NotFound, StaleMember
 from core.learning import text_key
 from core.pages import pages
 from core.ports import Clock, Store
@@ -97,7 +97,8 @@ class Linking(Protocol):
         ...
 
     async def unlink(self, user_id: UserId, identity_id: IdentityId) -> User:
-        """Make one account a new person without memories. Raises Conflict for a person's only account."""
+        """Make one account a new person without memories. Raises NotFound for one that is not theirs, Conflict for a
+        person's only account."""
         ...
 
 
@@ -155,8 +156,10 @@ class AccountLinking:
     async def unlink(self, user_id: UserId, identity_id: IdentityId) -> User:
         identities = await self._store.get_identities(user_id)
         mine = [identity for identity in identities if identity.id == identity_id]
+        if not mine:
+            raise NotFound
         user = await self._store.get_user_by_id(user_id)
-        if not mine or (len(identities) == 1 and user.email is None):
+        if len(identities) == 1 and user.email is None:
             raise Conflict(user_message="This account is joined to no other.")
         fresh = await self._store.create_user(display_name=mine[0].display_name)
         await self._store.move_identity(user_id, identity_id, fresh.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, status
@@ -21,6 +22,7 @@ from adapters.http.schemas.user import (
 )
 from adapters.http.security import SUPABASE
 from core.direct import DIRECT
+from core.errors import NotFound
 from core.export import ExportDocument, export_person, to_json, to_markdown
 from core.types import ChannelIdentity, IdentityId
 
@@ -40,7 +42,10 @@ async def linked_accounts(caller: Reader, services: Services) -> list[LinkedAcco
 )
 async def unlink(account_id: Id, caller: SignedIn, services: Services) -> None:
     """The account becomes a new person without memories; everything stays here."""
-    await services.own.linking.unlink(caller.user.id, IdentityId(str(account_id)))
+    identity = IdentityId(str(account_id))
+    if identity not in {item.id for item in _linked(await services.store.get_identities(caller.user.id))}:
+        raise NotFound
+    await services.own.linking.unlink(caller.user.id, identity)
 
 
 @router.post("/link-codes", status_code=status.HTTP_201_CREATED, responses=responses(401, 403))
@@ -95,5 +100,9 @@ async def export(
     )
 
 
-def _shown(identities: list[ChannelIdentity] | tuple[ChannelIdentity, ...]) -> list[LinkedAccountResponse]:
-    return [LinkedAccountResponse.model_validate(item) for item in identities if item.platform not in HIDDEN]
+def _linked(identities: Sequence[ChannelIdentity]) -> list[ChannelIdentity]:
+    return [item for item in identities if item.platform not in HIDDEN]
+
+
+def _shown(identities: Sequence[ChannelIdentity]) -> list[LinkedAccountResponse]:
+    return [LinkedAccountResponse.model_validate(item) for item in _linked(identities)]
