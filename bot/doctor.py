@@ -58,12 +58,13 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 
 async def ask_platform(settings: Settings, subject: str) -> list[Finding]:
     """What the platform itself says of tokens, scopes, intents, webhook and second pollers."""
-    from bot.platforms import problems_of
+    from bot.platforms import left_to_do, problems_of
 
     problems = await problems_of(settings, subject.lower(), is_running=await _is_running(settings))
-    if not problems:
-        return [Finding(subject, State.GOOD, "tokens and permissions work")]
-    return [Finding(subject, State.BROKEN, problem) for problem in problems]
+    if problems:
+        return [Finding(subject, State.BROKEN, problem) for problem in problems]
+    left = [Finding(subject, State.OFF, line) for line in await left_to_do(settings, subject.lower())]
+    return [Finding(subject, State.GOOD, "tokens and permissions work"), *left]
 
 
 async def _is_running(settings: Settings) -> bool:

@@ -97,6 +97,15 @@ async def problems_of(settings: Settings, name: str, *, is_running: bool) -> lis
     return found if found or is_running else await telegram.second_poller(config)
 
 
+async def left_to_do(settings: Settings, name: str) -> list[str]:
+    """What is not wrong there, but missing before people meet the bot, a line each."""
+    if name != "discord":
+        return []
+    from adapters.platforms.discord import doctor as discord
+
+    return await discord.left_to_do(discord_config(settings))
+
+
 def _slack(settings: Settings) -> PlatformAdapter:
     from adapters.platforms.slack.adapter import SlackAdapter
 

@@ -36,40 +36,48 @@ def setup() -> None:
         return
     write_private(path, merged(before, answers))
     say("\nWritten to .env, readable by you alone.")
-    on = run_checks(path, answers)
-    say("Next: `memorychat run`, then write to your bot." if on else "Next: `memorychat chat`.")
-    if on:
-        say("It will give you a code; `memorychat access approve CODE` lets you in. `memorychat doctor` checks it all.")
+    say("\n" + next_step(*run_checks(answers)))
 
 
-def run_checks(path: Path, answers: Mapping[str, str]) -> list[str]:
-    """Ask each platform whose token was given whether it works; the names of those that do."""
+def next_step(asked: int, works: int) -> str:
+    """What to do after so many platforms were asked about their tokens and so many of them had nothing to say."""
+    if not asked:
+        return "Next: `memorychat chat`."
+    if not works:
+        return "Next: mend what is said above (`memorychat setup` asks again), then `memorychat run`."
+    return (
+        "Next: `memorychat run`, then write to your bot. It gives you a code; in a second terminal\n"
+        "`memorychat access approve CODE` lets you in. `memorychat doctor` checks it all."
+    )
+
+
+def run_checks(answers: Mapping[str, str]) -> tuple[int, int]:
+    """Ask each platform whose token was given whether all is well there: how many were asked, and how many work."""
     import asyncio
 
-    from dotenv import dotenv_values
-
-    from bot.platforms import problems_of
-    from bot.settings import settings_from
+    from bot.platforms import left_to_do, problems_of
+    from bot.settings import get_settings
     from core.errors import ConfigurationError
 
-    written = {name: value for name, value in dotenv_values(path).items() if value}
+    asked = [name for name in ("slack", "telegram", "discord") if f"{name.upper()}_BOT_TOKEN" in answers]
+    get_settings.cache_clear()
     try:
-        settings = settings_from(written)
+        settings = get_settings()
     except ConfigurationError as error:
         for problem in error.problems:
             note(f"  {problem}")
-        return []
-    works = []
-    for name in settings.platforms:
-        if f"{name.upper()}_BOT_TOKEN" not in answers:
-            continue
+        return len(asked), 0
+    works = 0
+    for name in asked:
         problems = asyncio.run(problems_of(settings, name, is_running=True))
         for problem in problems:
             note(f"  {name.capitalize()}: {problem}")
         if not problems:
-            works.append(name)
+            works += 1
             say(f"  {name.capitalize()}: the token works.")
-    return works
+            for line in asyncio.run(left_to_do(settings, name)):
+                say(f"  {name.capitalize()}: {line}")
+    return len(asked), works
 
 
 def _ask(question: Question) -> str:

@@ -12,7 +12,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from adapters.platforms.discord import PLATFORM, DiscordAdapter, DiscordConfig
-from adapters.platforms.discord.doctor import problems
+from adapters.platforms.discord.doctor import left_to_do, problems
 from core.errors import (
     ConfigurationError,
     DeliveryError,
@@ -287,12 +287,15 @@ async def test_the_doctor_finds_nothing_wrong_where_nothing_is(wire: Wire) -> No
     wire.flags = 1 << 18
     wire.servers = [{"id": "1", "name": "Harbour", "icon": None, "owner": False, "permissions": "0", "features": []}]
     assert await problems(DiscordConfig(wire.token, wire.api_url)) == []
+    assert await left_to_do(DiscordConfig(wire.token, wire.api_url)) == []
 
 
 async def test_the_doctor_names_what_is_missing(wire: Wire) -> None:
-    intent, server = await problems(DiscordConfig(wire.token, wire.api_url))
+    [intent] = await problems(DiscordConfig(wire.token, wire.api_url))
     assert "Message Content Intent" in intent
+    [server] = await left_to_do(DiscordConfig(wire.token, wire.api_url))
     assert "client_id=900" in server
+    assert await left_to_do(DiscordConfig("x.y.z", wire.api_url)) == []
 
 
 async def test_the_doctor_tells_a_wrong_token_from_a_discord_out_of_reach(wire: Wire) -> None:

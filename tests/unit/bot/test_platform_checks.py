@@ -10,7 +10,7 @@ from adapters.platforms.slack.manifest import SCOPES
 from bot.cli.setup import run_checks
 from bot.doctor import State, ask_platform
 from bot.platforms import problems_of
-from bot.settings import settings_from
+from bot.settings import get_settings, settings_from
 from tests.e2e.discord.wire import Wire
 from tests.e2e.slack.model import Fault
 from tests.e2e.slack.server import SlackServer
@@ -107,11 +107,28 @@ async def test_the_doctor_says_each_in_a_line(tmp_path: Path) -> None:
         assert finding.state is State.BROKEN
 
 
-def test_setup_tells_of_a_token_that_cannot_be_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_setup_tells_of_a_token_that_cannot_be_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / ".env"
     path.write_text("TELEGRAM_BOT_TOKEN=1:x\nTELEGRAM_BASE_URL=http://127.0.0.1:9/bot\n")
-    assert run_checks(path, {"TELEGRAM_BOT_TOKEN": "1:x"}) == []
+    assert run_checks({"TELEGRAM_BOT_TOKEN": "1:x"}) == (1, 0)
     assert "Telegram" in capsys.readouterr().err
     path.write_text("SLACK_BOT_TOKEN=xoxb-1\n")
-    assert run_checks(path, {"SLACK_BOT_TOKEN": "xoxb-1"}) == []
+    assert run_checks({"SLACK_BOT_TOKEN": "xoxb-1"}) == (1, 0)
     assert "SLACK_APP_TOKEN" in capsys.readouterr().err
+    get_settings.cache_clear()
+
+
+async def test_a_bot_in_no_server_is_not_broken_but_told_how_to_get_into_one(tmp_path: Path) -> None:
+    async with Wire(flags=1 << 18) as wire:
+        values = {"DISCORD_BOT_TOKEN": wire.token, "DISCORD_API_URL": wire.api_url, "MEMORYCHAT_HOME": str(tmp_path)}
+        settings = settings_from(values | {"MEMORYCHAT_MASTER_KEY": "A" * 43 + "="})
+        works, left = await ask_platform(settings, "Discord")
+        assert (works.state, left.state) == (State.GOOD, State.OFF)
+        assert "client_id=900" in left.detail
+        wire.servers = [
+            {"id": "1", "name": "Harbour", "icon": None, "owner": False, "permissions": "0", "features": []}
+        ]
+        assert len(await ask_platform(settings, "Discord")) == 1
