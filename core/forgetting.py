@@ -19,6 +19,7 @@ from core.types import (
     Memory,
     MemoryId,
     MemoryNamespace,
+    MemoryRecord,
     SessionId,
     TurnId,
     UserId,
@@ -89,7 +90,8 @@ class Forgetting:
                 memory = await self._memory.get_memory(namespace, memory_id)
                 await self._memory.delete_memory(namespace, memory_id)
                 removal.count({"memories": 1})
-                removal.count(await self._store.forget_turns(namespace.user_id, memory.source_turns, [memory_id]))
+                sources = [memory_id, *memory.source_turns]
+                removal.count(await self._store.forget_turns(namespace.user_id, memory.source_turns, sources))
                 gone.append(memory)
         await self.settle()
         removal.verified = not [memory for memory in gone if await self._is_found(memory)]
@@ -99,7 +101,7 @@ class Forgetting:
         """What came of one turn: memories, messages, row."""
         found = await self._store.find_memories_by_turn(user_id, turn_id)
         removal = await self.memories([(record.namespace, record.id) for record in found])
-        removal.count(await self._store.forget_turns(user_id, [turn_id]))
+        removal.count(await self._store.forget_turns(user_id, [turn_id], [turn_id]))
         await self.settle()
         left = await self._store.find_memories_by_turn(user_id, turn_id)
         removal.verified = removal.verified and not left
@@ -108,10 +110,10 @@ class Forgetting:
     async def profile(self, namespace: MemoryNamespace, running: SessionId | None = None) -> Removal:
         """All memories of a profile and all talk under it. The keys go with them, so that no backup opens it; the talk
         that is `running`, in which the command is answered, is emptied and keeps its key."""
-        ids = [record.id for record in (await self._store.get_memory_changes(namespace, -1)).records]
+        sources = _sources((await self._store.get_memory_changes(namespace, -1)).records)
         gone = await self._memory.delete_all_memories(namespace)
         removal = Removal({"memories": gone, "messages": 0, "sessions": 0})
-        removal.count(await self._store.forget_turns(namespace.user_id, [], ids))
+        removal.count(await self._store.forget_turns(namespace.user_id, [], sources))
 
         sessions = pages(
             lambda limit, offset: self._store.get_user_sessions(
@@ -139,7 +141,7 @@ class Forgetting:
         authored = pages(lambda limit, offset: self._store.get_authored_messages(author_id, limit, offset))
         found = [message async for message in authored if message.session_id in here]
         turns = list(dict.fromkeys(message.turn_id for message in found if message.turn_id is not None))
-        removed = await self._store.forget_turns(author_id, turns)
+        removed = await self._store.forget_turns(author_id, turns, turns)
         await self.settle()
         return removed
 
@@ -149,16 +151,26 @@ class Forgetting:
         store = self._store
         accounts = await store.get_identities(user_id)
         authored = pages(lambda limit, offset: store.get_authored_memories(user_id, limit, offset))
-        rooms = {record.namespace async for record in authored}
+        told = [record async for record in authored]
+        rooms = {record.namespace for record in told}
         namespaces = [profile.namespace for profile in await store.get_memory_profiles(user_id)]
+        for namespace in namespaces:
+            told += (await store.get_memory_changes(namespace, -1)).records
         sessions = pages(lambda limit, offset: store.get_user_sessions(user_id, limit, offset))
         talks = [session.id async for session in sessions]
         memories = sum([await self._memory.delete_all_memories(namespace) for namespace in namespaces])
         await self._sealer.destroy(*map(namespace_scope, namespaces), *map(session_scope, talks))
         await self.end_talks(talks)
+        # What others were answered out of it, in rooms, is theirs; the person's words in it are not.
+        quoting = (await store.forget_turns(user_id, [], _sources(told)))["messages"]
         receipt = await store.erase_user(user_id, at)
         files = await erase_files(accounts)
-        removed = {**receipt.removed, "memories": memories + receipt.removed["memories"], "files": files}
+        removed = {
+            **receipt.removed,
+            "memories": memories + receipt.removed["memories"],
+            "messages": quoting + receipt.removed["messages"],
+            "files": files,
+        }
         gone = await self._is_gone(user_id, accounts, rooms)
         receipt = replace(receipt, removed=removed, verified=receipt.verified and gone)
         await store.save_receipt(receipt)
@@ -208,3 +220,11 @@ class Forgetting:
             return True
         found = await self._memory.search_memories([memory.namespace], memory.text, limit=3, floor=False)
         return any(item.memory.id == memory.id for item in found)
+
+
+def _sources(records: Iterable[MemoryRecord]) -> list[MemoryId | TurnId]:
+    """The memories and the turns that they came from: what a reply may have used, also under an earlier id."""
+    ids: set[MemoryId | TurnId] = set()
+    for record in records:
+        ids.update((record.id, *record.source_turns))
+    return sorted(ids)

@@ -99,7 +99,8 @@ class Revision:
         for record in found:
             with suppress(NotFound):
                 await self._memory.delete_memory(record.namespace, record.id)
-        await self._store.forget_turns(row.stamp.author_id, [], [record.id for record in found])
+        turn_id = row.merged_into or row.id
+        await self._store.forget_turns(row.stamp.author_id, [], [turn_id, *(record.id for record in found)])
 
     async def _remember(self, row: InboxRow, text: str, speaker: str) -> None:
         namespace = row.stamp.learn

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -223,18 +223,19 @@ def floor_of(conversation: Conversation, parent: Conversation | None) -> Privacy
     return stricter(conversation.mode_floor, parent.mode_floor) if parent else conversation.mode_floor
 
 
-def quotes(metadata: Metadata, memories: set[MemoryId]) -> bool:
-    """Whether a reply with this metadata used one of the memories."""
-    used = metadata.get("memories_used")
-    return isinstance(used, list | tuple) and not memories.isdisjoint(used)
+def quotes(metadata: Metadata, sources: Set[MemoryId | TurnId]) -> bool:
+    """Whether a reply with this metadata used one of the memories, or one that came from one of the turns."""
+    lists = (metadata.get(name) for name in ("memories_used", "turns_used"))
+    return any(isinstance(used, list | tuple) and not sources.isdisjoint(used) for used in lists)
 
 
-def quoting_from(replies: Iterable[tuple[SessionId, int, Metadata]], memories: set[MemoryId]) -> dict[SessionId, int]:
-    """By session, the `seq` of the first reply that used one of the memories: it stood in the prompts of those after
-    it,
+def quoting_from(
+    replies: Iterable[tuple[SessionId, int, Metadata]], sources: Set[MemoryId | TurnId]
+) -> dict[SessionId, int]:
+    """By session, the `seq` of the first reply that used one of the sources: it stood in the prompts of those after it,
     so that each of them may have said it again."""
     first: dict[SessionId, int] = {}
     for session_id, seq, metadata in replies:
-        if quotes(metadata, memories):
+        if quotes(metadata, sources):
             first[session_id] = min(seq, first.get(session_id, seq))
     return first

@@ -12,7 +12,7 @@ from core.types import ChatMessage, MemoryId, MemoryRecord, ProfileId, Role, Tur
 
 class MemoryForgetting(Group):
     async def forget_turns(
-        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId] = ()
+        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId | TurnId] = ()
     ) -> Mapping[str, int]:
         tables, wanted, used = self._tables, set(turns), set(memories)
         theirs = {

@@ -18,7 +18,11 @@ from core.types import MemoryId, MemoryNamespace, Role, TurnId, UserId
 class SqlForgetting(Group):
     @writes
     def forget_turns(
-        self, connection: Connection, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId] = ()
+        self,
+        connection: Connection,
+        user_id: UserId,
+        turns: Sequence[TurnId],
+        memories: Sequence[MemoryId | TurnId] = (),
     ) -> Mapping[str, int]:
         theirs = or_(inbox.c.author_id == user_id, inbox.c.owner_id == user_id)
         of_turn = or_(inbox.c.id.in_(turns), inbox.c.merged_into.in_(turns))
@@ -80,8 +84,8 @@ def _said_in(connection: Connection, user_id: UserId, turns: Sequence[TurnId]) -
     return table.c.turn_id.in_(list(found.scalars()))
 
 
-def _quoting(connection: Connection, memories: Sequence[MemoryId]) -> ColumnElement[bool]:
-    """Replies that used one of them, and those after it in the same talk."""
+def _quoting(connection: Connection, memories: Sequence[MemoryId | TurnId]) -> ColumnElement[bool]:
+    """Replies that used one of them, or what came from one of them, and those after it in the same talk."""
     table = chat_messages
     if not memories:
         return false()

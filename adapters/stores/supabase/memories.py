@@ -127,7 +127,7 @@ class SupabaseMemories(Group):
 
 class SupabaseForgetting(Group):
     async def forget_turns(
-        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId] = ()
+        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId | TurnId] = ()
     ) -> Mapping[str, int]:
         given = {"user_id": user_id, "turns": turns, "memories": memories}
         gone: Mapping[str, int] = await self._rest.call("mc_forget_turns", given)

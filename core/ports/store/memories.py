@@ -64,11 +64,12 @@ class ForgettingStore(Protocol):
     a removal, see `LearnBatch`; summaries of their sessions go too."""
 
     async def forget_turns(
-        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId] = ()
+        self, user_id: UserId, turns: Sequence[TurnId], memories: Sequence[MemoryId | TurnId] = ()
     ) -> Mapping[str, int]:
         """Remove the messages and the ended rows of turns that this user wrote or owns, and every reply that used one
-        of `memories`, with those after it in the same talk, whose prompts it stood in. How many `messages` and
-        `turns` went; unknown ids are passed over."""
+        of `memories` (its metadata's `memories_used`), or one that came from a turn named there (`turns_used`, for
+        learning gives what a turn told another id), with those after it in the same talk, whose prompts it stood in.
+        How many `messages` and `turns` went; unknown ids are passed over."""
         ...
 
     async def change_message(

@@ -88,6 +88,21 @@ async def test_replies_that_quoted_a_forgotten_memory_go_wherever_they_stand(sto
     assert left == [before.id, question.id]
 
 
+async def test_replies_go_by_the_turn_that_they_quoted_when_learning_gave_the_memory_another_id(
+    store: Store, cast: Cast
+) -> None:
+    ann, bob = await cast.person("Ann"), await cast.person("Bob")
+    told, row = TurnId(new_id()), await cast.claimed(bob)
+    quoting = cast.answer(bob, row, metadata={"memories_used": [new_id()], "turns_used": [new_id(), told]})
+    other = cast.answer(bob, row, metadata={"memories_used": [], "turns_used": [new_id()]})
+    for message in (other, quoting):
+        await store.create_chat_message(bob.user.id, message)
+    assert (await store.forget_turns(ann.user.id, [], [MemoryId(new_id())]))["messages"] == 0
+    assert (await store.forget_turns(ann.user.id, [], [told]))["messages"] == 1
+    left = [message.id for message in await store.get_session_messages(bob.user.id, bob.session.id)]
+    assert left == [other.id]
+
+
 async def test_an_edited_message_is_learned_anew(store: Store, cast: Cast) -> None:
     ann = await cast.person()
     turn = await ended(store, cast, ann)

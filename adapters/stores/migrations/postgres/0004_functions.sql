@@ -831,7 +831,7 @@ begin
     if (p ->> 'again')::boolean and exists (
             select 1 from public.inbox i where i.id = p ->> 'turn_id' and i.state = p ->> 'state' and (exists (
                 select 1 from public.chat_messages where id = p -> 'messages' -> 0 ->> 'id') or exists (
-                select 1 from public.outbox where id = p ->> 'outbox_id'
+                select 1 from public.outbox where id = p -> 'outbox' ->> 'id'
                     and updated_at = (p ->> 'at')::timestamptz))) then
         return;
     end if;
@@ -848,15 +848,12 @@ begin
                 json_build_array(memory), memorychat.move_on(memory ->> 'user_id', memory ->> 'profile_id'));
         end if;
     end loop;
-    if p ->> 'outbox_id' is not null then
-        update public.outbox set next_attempt_at = (p ->> 'deliver_by')::timestamptz,
-            updated_at = (p ->> 'at')::timestamptz,
-            content = case when p -> 'content' is null then content else p -> 'content' ->> 'content' end,
-            content_key_id = case when p -> 'content' is null then content_key_id else p -> 'content' ->> 'content_key_id' end
-            where id = p ->> 'outbox_id';
-        if not found then
-            perform memorychat.fail('NotFound');
-        end if;
+    if p ->> 'outbox' is not null then
+        insert into public.outbox select (json_populate_record(null::public.outbox, p -> 'outbox')).*
+            on conflict (turn_id) do update set kind = excluded.kind, state = excluded.state,
+                content = excluded.content, content_key_id = excluded.content_key_id,
+                message_ids = excluded.message_ids, attempts = excluded.attempts,
+                next_attempt_at = excluded.next_attempt_at, updated_at = excluded.updated_at;
     end if;
     if p -> 'usage' is not null then
         perform public.mc_count_usage(p -> 'usage');
@@ -914,11 +911,14 @@ begin
     said := array(select m.id from public.chat_messages m where m.turn_id = any(turns) and m.turn_id in (
         select t.turn_id from public.chat_messages t join public.chat_sessions s on s.id = t.session_id
         where t.turn_id = any(turns) and usr in (t.author_id, s.user_id)));
-    -- Replies that used one of the memories, and those after it in the same talk, whose prompts it stood in.
+    -- Replies that used one of the memories, or one that came from one of the turns among them, and those after it in
+    -- the same talk, whose prompts it stood in.
     quoting := array(select m.id from public.chat_messages m join (
             select r.session_id, min(r.seq) as seq from public.chat_messages r
-            where cardinality(used) > 0 and r.role = 'assistant' and json_typeof(r.metadata -> 'memories_used') = 'array'
-                and exists (select 1 from json_array_elements_text(r.metadata -> 'memories_used') u
+            where cardinality(used) > 0 and r.role = 'assistant'
+                and exists (select 1 from unnest(array['memories_used', 'turns_used']) list(name),
+                    json_array_elements_text(case json_typeof(r.metadata -> list.name) when 'array'
+                        then r.metadata -> list.name else '[]' end) u
                     where u.value = any(used))
             group by r.session_id
         ) first on first.session_id = m.session_id and m.seq >= first.seq where m.role = 'assistant');
