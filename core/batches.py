@@ -20,7 +20,6 @@ from core.types import (
     MemoryRecord,
     Metadata,
     NamespaceState,
-    OutboxId,
     PrivacyMode,
     ProfileId,
     ProfileShare,
@@ -105,8 +104,7 @@ class RecordBatch:
     `lease_owner` must still hold the turn's lease (StaleMember otherwise: another worker took over). `messages` get
     their
     `seq` here. A memory whose namespace's erase generation is no longer the one in `erase_generations` is left out.
-    `content` None leaves the reply's as it is. `deliver_by`
-    becomes the outbox row's `next_attempt_at`: until then this process is delivering it.
+    `outbox` is the turn's reply as it stands from now on, inserted or in the place of the one that the turn has.
     `count_messages` adds to the session's message count for messages that are not stored (incognito).
     """
 
@@ -119,9 +117,7 @@ class RecordBatch:
     messages: tuple[ChatMessage, ...] = ()
     memories: tuple[MemoryRecord, ...] = ()
     erase_generations: tuple[tuple[MemoryNamespace, int], ...] = ()
-    outbox_id: OutboxId | None = None
-    content: Sealed | None = None
-    deliver_by: datetime | None = None
+    outbox: OutboxRow | None = None
     usage_of: UserId | None = None
     usage: Usage = Usage()
     count_messages: int = 0

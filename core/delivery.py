@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from core.capabilities import StreamingStyle
-from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
+from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown, MemoryChatError
 from core.messages import OutboxRow, Reply, ReplyAddress, ReplyKind
 from core.policy import EnginePolicy
 from core.ports import (
@@ -24,6 +25,7 @@ from core.ports import (
     SupportsStreaming,
     SupportsTyping,
 )
+from core.ports.observer import UNOBSERVED, DeliveryOutcome, Observer, Step, timing
 from core.types import Audience, ConversationKind, OutboxState, PlatformName
 
 log = logging.getLogger(__name__)
@@ -37,12 +39,18 @@ class Delivery:
     """Delivers for every platform whose adapter this process has."""
 
     def __init__(
-        self, store: Store, adapters: Mapping[PlatformName, PlatformAdapter], clock: Clock, policy: EnginePolicy
+        self,
+        store: Store,
+        adapters: Mapping[PlatformName, PlatformAdapter],
+        clock: Clock,
+        policy: EnginePolicy,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
         self._adapters = adapters
         self._clock = clock
         self._policy = policy
+        self._observer = observer
 
     def adapter(self, address: ReplyAddress) -> PlatformAdapter:
         """Raises DeliveryRefused when this process cannot send there."""
@@ -63,12 +71,19 @@ class Delivery:
             log.warning("last words not delivered: %s", type(error).__name__)
 
     async def deliver(
-        self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None = None, *, unsure: bool = False
+        self,
+        outbox: OutboxRow,
+        reply: Reply,
+        stream: ReplyStream | None = None,
+        *,
+        unsure: bool = False,
+        recorded: bool = False,
     ) -> None:
         """Send the final form until the platform has it, or leave the row for `retry_unsent`.
 
         The row ends as `sent`; `failed` when the platform refuses for good; else it stays with its next attempt's time.
-        `unsure`: something that nobody knows the id of may stand there already.
+        `unsure`: something that nobody knows the id of may stand there already. `outbox` is the row as it was before
+        this try; `recorded`: the record of its turn has made it `sending` meanwhile.
         """
         unsure = unsure or (outbox.state is OutboxState.SENDING and outbox.attempts > 0)
         outbox = replace(outbox, message_ids=stream.message_ids if stream is not None else outbox.message_ids)
@@ -77,18 +92,31 @@ class Delivery:
             await self._recheck_audience(adapter, outbox, reply)
             if unsure:
                 reply = self._labelled(adapter, outbox, reply)
-            await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=outbox.message_ids)
-            ids = await self._send(adapter, outbox, reply, stream)
+            if not recorded:
+                await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=outbox.message_ids)
+            with timing(self._observer, Step.DELIVER):
+                ids = await self._send(adapter, outbox, reply, stream)
         except DeliveryRefused as error:
             log.warning("reply refused by the platform: %s", type(error).__name__)
+            self._count(outbox, DeliveryOutcome.REFUSED)
             await self._store.mark_outbox(outbox.id, OutboxState.FAILED)
         except DeliveryError as error:
+            self._count(outbox, DeliveryOutcome.PUT_OFF)
             await self._put_off(outbox, error, unsure=unsure or error.may_have_sent)
         else:
+            log.debug("reply sent in %d parts", len(ids))
+            self._count(outbox, DeliveryOutcome.LABELLED if reply.maybe_duplicate else DeliveryOutcome.SENT)
             await self._store.mark_outbox(outbox.id, OutboxState.SENT, message_ids=ids)
 
+    def _count(self, outbox: OutboxRow, outcome: DeliveryOutcome) -> None:
+        self._observer.delivered(outbox.address.place.platform, outcome)
+
     async def _put_off(self, outbox: OutboxRow, error: DeliveryError, *, unsure: bool) -> None:
-        wait = error.retry_after if isinstance(error, DeliveryRateLimited) else 5.0 * 2 ** min(outbox.attempts, 9)
+        wait = (
+            error.retry_after
+            if isinstance(error, DeliveryRateLimited)
+            else 5.0 * 2 ** min(outbox.attempts, 9) * _jitter()
+        )
         log.warning("reply put off by %.0f s: %s", wait, type(error).__name__)
         # Where nothing but the known messages can have left this machine the row is `ready` again and needs no label.
         state = OutboxState.SENDING if unsure else OutboxState.READY
@@ -119,7 +147,7 @@ class Delivery:
                 known = stream.message_ids if stream is not None else outbox.message_ids
                 outbox, stream, unsure = replace(outbox, message_ids=error.sent_ids or known), None, True
                 reply = self._labelled(adapter, outbox, reply)
-                await asyncio.sleep(0.5 * 2**attempt)
+                await asyncio.sleep(0.5 * 2**attempt * _jitter())
         raise DeliveryUnknown("no try left")
 
     def _labelled(self, adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply) -> Reply:
@@ -157,10 +185,15 @@ class LiveReply:
         self._text = text
         self._changed.set()
 
+    @property
+    def message_ids(self) -> tuple[str, ...]:
+        """What the platform has of it, in order."""
+        return self._stream.message_ids if self._stream is not None else self._outbox.message_ids
+
     async def finish(self, reply: Reply) -> None:
-        """Deliver the final form; see `Delivery.deliver`."""
+        """After the turn's record: deliver the final form; see `Delivery.deliver`."""
         await self.close()
-        await self._delivery.deliver(self._outbox, reply, self._stream, unsure=self._unsure)
+        await self._delivery.deliver(self._outbox, reply, self._stream, unsure=self._unsure, recorded=True)
 
     async def close(self) -> None:
         """End the pump and leave what is shown as it is.
@@ -184,7 +217,7 @@ class LiveReply:
             await self._type_until_text()
             if await self._begin():
                 await self._keep_showing()
-        except DeliveryError as error:
+        except MemoryChatError as error:
             # The final text is sent whatever became of its previews.
             log.info("streaming ended early: %s", type(error).__name__)
 
@@ -204,7 +237,7 @@ class LiveReply:
         in_room_alone = self._outbox.audience is Audience.ASKER and self._outbox.address.kind is ConversationKind.SHARED
         if capabilities.streaming is StreamingStyle.NONE or in_room_alone or self._outbox.message_ids:
             return False
-        await self._store.mark_outbox(self._outbox.id, OutboxState.SENDING)
+        await self._begin_sending()
         if capabilities.streaming is StreamingStyle.NATIVE and isinstance(self._adapter, SupportsStreaming):
             self._stream = await self._adapter.open_stream(
                 self._outbox.address, turn_id=self._outbox.turn_id, nonce=self._outbox.nonce
@@ -212,6 +245,12 @@ class LiveReply:
         else:
             self._stream = EditStream(self._adapter, self._outbox)
         return True
+
+    async def _begin_sending(self) -> None:
+        """From here on a part of the reply may be on the platform: that has to be written down before it is."""
+        sending = replace(self._outbox, state=OutboxState.SENDING, attempts=self._outbox.attempts + 1)
+        if await self._store.open_outbox(sending) != sending:
+            await self._store.mark_outbox(self._outbox.id, OutboxState.SENDING)
 
     async def _keep_showing(self) -> None:
         assert self._stream is not None
@@ -260,6 +299,11 @@ class EditStream:
 
     async def finish(self, reply: Reply) -> tuple[str, ...]:
         return await self._adapter.send(self._outbox.address, reply, nonce=self._outbox.nonce, known_ids=self._ids)
+
+
+def _jitter() -> float:
+    """So that what failed together does not come back together."""
+    return random.uniform(0.75, 1.25)  # noqa: S311  # no secret
 
 
 def _resend_is_safe(adapter: PlatformAdapter, outbox: OutboxRow, reply: Reply, age: timedelta) -> bool:

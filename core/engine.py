@@ -11,7 +11,7 @@ from functools import partial
 from core.access import AccessControl
 from core.batches import SessionPatch
 from core.direct import DIRECT, DirectAdapter
-from core.errors import IncognitoUnavailable, NotFound, StoreUnavailable, TurnRunning
+from core.errors import IncognitoUnavailable, NotFound, StoreError, StoreUnavailable, TurnRunning
 from core.forgetting import Forgetting
 from core.inbox import Inbox
 from core.learner import Learner
@@ -19,6 +19,7 @@ from core.messages import (
     Acceptance,
     InboundEvent,
     InboundMessage,
+    InboxRow,
     MessageDeleted,
     MessageEdited,
     Reply,
@@ -28,6 +29,7 @@ from core.messages import (
     Sender,
 )
 from core.ports import PlatformAdapter, TurnQueue
+from core.ports.observer import Step, timing
 from core.privacy import policy_of
 from core.quotas import LearningBudget
 from core.respond import HORIZON, Responder, Services
@@ -132,7 +134,19 @@ class ConversationEngine:
         if only_process:
             await self._take_back()
         await self.responder.retry_unsent(abandoned=only_process)
-        await self._queue.start(self.responder.respond)
+        await self._queue.start(self._respond)
+
+    async def _respond(self, rows: tuple[InboxRow, ...]) -> None:
+        observer, head = self._s.observer, rows[0]
+        if head.attempts > 1:
+            observer.turn_retried()
+        else:
+            observer.took(Step.WAIT, (self._s.clock.now() - head.accepted_at).total_seconds())
+        log.info("turn begins: try %d, %d messages", head.attempts, len(rows))
+        began = self._s.clock.monotonic()
+        with timing(observer, Step.TURN):
+            await self.responder.respond(rows)
+        log.info("turn is over after %.0f ms", 1000 * (self._s.clock.monotonic() - began))
 
     async def _take_back(self) -> None:
         """Turns that a killed process held: nobody else can be at them, so that no lease has to be waited for."""
@@ -160,7 +174,7 @@ class ConversationEngine:
         if self._closing:
             raise StoreUnavailable("stopping")
         if isinstance(event, InboundMessage):
-            return await self.inbox.accept(event)
+            return await self._accept(event)
         if isinstance(event, MessageEdited):
             in_time = await self.inbox.edit(event)
         else:
@@ -170,6 +184,18 @@ class ConversationEngine:
         if not in_time:
             await self.revision.follow(event)
         return Acceptance.ACCEPTED
+
+    async def _accept(self, message: InboundMessage, session: ChatSession | None = None) -> Acceptance:
+        observer, platform = self._s.observer, message.place.platform
+        try:
+            with timing(observer, Step.ACCEPT):
+                outcome = await self.inbox.accept(message, session=session)
+        except StoreError as error:
+            log.warning("a message was not acknowledged: %s", type(error).__name__)
+            observer.accepted(platform, "failed")
+            raise
+        observer.accepted(platform, outcome)
+        return outcome
 
     async def stop(self, conversation_id: ConversationId) -> bool:
         """Cancel the turn that runs in a conversation; whether there was one."""
@@ -213,7 +239,7 @@ class ConversationEngine:
         self._direct.listen(message.handle)
         finished = False
         try:
-            accepted = await self.inbox.accept(message, session=session)
+            accepted = await self._accept(message, session)
             if accepted is not Acceptance.ACCEPTED:
                 return
             ended_elsewhere = partial(self._ended_elsewhere, message.event_key, user_id, session_id)

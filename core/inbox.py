@@ -39,6 +39,7 @@ from core.ports import Clock, Store
 from core.privacy import badge, belongs_to_space, learn_scope, recall_scope, stricter
 from core.sessions import SessionBreak, SessionNeed, session_break, session_mode
 from core.text import clean_text
+from core.tracing import turn_context
 from core.types import (
     Audience,
     ChatSession,
@@ -142,6 +143,8 @@ class Inbox:
             row = await self._accept_with_retries(message, session)
         if row is None:
             return Acceptance.DUPLICATE
+        with turn_context(row.id):
+            log.info("message accepted for the %s lane", row.lane)
         await self._notify(row.stamp.conversation_id, row.lane)
         return Acceptance.ACCEPTED
 

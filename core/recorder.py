@@ -13,6 +13,7 @@ from core.errors import MemoryChatError
 from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
 from core.ports import Clock, MemoryOrigin, MemoryPort, ModelUsage, Store
+from core.ports.observer import UNOBSERVED, Observer, Step, timing
 from core.privacy import policy_of
 from core.statements import recent_memories
 from core.types import (
@@ -22,6 +23,7 @@ from core.types import (
     MemoryRecord,
     MessageId,
     Metadata,
+    OutboxState,
     RecalledMemory,
     Role,
     TurnState,
@@ -56,7 +58,14 @@ class Recorder:
     """`owner` names this process, whose lease the turn must still be under."""
 
     def __init__(
-        self, store: Store, vault: Vault, memory: MemoryPort, clock: Clock, policy: EnginePolicy, owner: str
+        self,
+        store: Store,
+        vault: Vault,
+        memory: MemoryPort,
+        clock: Clock,
+        policy: EnginePolicy,
+        owner: str,
+        observer: Observer = UNOBSERVED,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -64,6 +73,7 @@ class Recorder:
         self._clock = clock
         self._policy = policy
         self._owner = owner
+        self._observer = observer
 
     async def record_talk(
         self, rows: tuple[InboxRow, ...], outbox: OutboxRow, turn: Turn, reply: Reply, draft: Draft
@@ -84,6 +94,7 @@ class Recorder:
             own = MemoryNamespace(stamp.owner_id, stamp.profile_id)
             metadata: Metadata = {
                 "memories_used": [str(item.memory.id) for item in draft.memories],
+                "turns_used": sorted({str(turn) for item in draft.memories for turn in item.memory.source_turns}),
                 "recall_missed": draft.recall_missed,
                 "recalled_elsewhere": draft.seen_elsewhere
                 or any(item.memory.namespace not in (stamp.learn, own) for item in draft.memories),
@@ -163,26 +174,34 @@ class Recorder:
         memories: tuple[MemoryRecord, ...] = (),
         generations: tuple[tuple[MemoryNamespace, int], ...] = (),
     ) -> None:
-        head = rows[0]
-        content = None
-        if reply is not None and outbox is not None:
-            content = await self._vault.keep_reply(head.stamp, outbox.id, reply)
-        await self._store.record_turn(
-            RecordBatch(
-                turn_id=head.id,
-                rows=tuple(row.id for row in rows),
-                lease_owner=self._owner,
-                state=state,
-                at=self._clock.now(),
-                session_id=head.stamp.session_id,
-                messages=messages,
-                memories=memories,
-                erase_generations=generations,
-                outbox_id=outbox.id if outbox else None,
-                content=content,
-                deliver_by=self._clock.now() + DELIVERY_HOLD,
-                usage_of=head.stamp.author_id if usage else None,
-                usage=usage or Usage(),
-                count_messages=count,
+        """End the turn. The reply of `outbox` is on its way from here on: the caller delivers it at once. `reply` None
+        leaves its content as it is."""
+        head, now = rows[0], self._clock.now()
+        if outbox is not None:
+            outbox = replace(
+                outbox,
+                state=OutboxState.SENDING,
+                content=await self._vault.keep_reply(head.stamp, outbox.id, reply) if reply else outbox.content,
+                attempts=outbox.attempts + 1,
+                next_attempt_at=now + DELIVERY_HOLD,
+                updated_at=now,
             )
+        batch = RecordBatch(
+            turn_id=head.id,
+            rows=tuple(row.id for row in rows),
+            lease_owner=self._owner,
+            state=state,
+            at=now,
+            session_id=head.stamp.session_id,
+            messages=messages,
+            memories=memories,
+            erase_generations=generations,
+            outbox=outbox,
+            usage_of=head.stamp.author_id if usage else None,
+            usage=usage or Usage(),
+            count_messages=count,
         )
+        with timing(self._observer, Step.RECORD):
+            await self._store.record_turn(batch)
+        self._observer.turn_ended(state)
+        log.debug("turn recorded as %s", state)

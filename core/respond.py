@@ -37,11 +37,12 @@ from core.ports import (
     Store,
     Transcriber,
 )
+from core.ports.observer import UNOBSERVED, Observer
 from core.privacy import policy_of
 from core.quotas import Quotas
 from core.recorder import DELIVERY_HOLD, Draft, Recorder
 from core.sealing import Sealer
-from core.tracing import where
+from core.tracing import turn_context, where
 from core.types import (
     ConversationId,
     Lane,
@@ -71,7 +72,8 @@ TALK_GONE = (
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What answering needs. `owner` names this process in leases."""
+    """What answering needs. `owner` names this process in leases; `conditions` are lines for `/status` about what is
+    wrong at the moment."""
 
     store: Store
     vault: Vault
@@ -88,6 +90,8 @@ class Services:
     linking: Linking
     erase_files: EraseFiles = no_files
     transcriber: Transcriber | None = None
+    observer: Observer = UNOBSERVED
+    conditions: Callable[[], dict[str, str]] = dict
 
 
 class Responder:
@@ -126,21 +130,28 @@ class Responder:
             takes_images=services.policy.takes_images and not services.model.is_offline,
         )
         self._recorder = Recorder(
-            services.store, services.vault, services.memory, services.clock, services.policy, services.owner
+            services.store,
+            services.vault,
+            services.memory,
+            services.clock,
+            services.policy,
+            services.owner,
+            services.observer,
         )
 
     async def respond(self, rows: tuple[InboxRow, ...]) -> None:
         """The TurnHandler. Errors of the model become a reply; those of the store go up, and the turn is run again."""
         head = rows[0]
-        outbox = await self._s.store.open_outbox(OutboxRow.of(head, ReplyKind.ANSWER, self._s.clock.now()))
-        ready = await self._s.vault.open_reply(outbox)
-        if ready is not None:
+        known = await self._known_reply(head)
+        outbox = known or OutboxRow.of(head, ReplyKind.ANSWER, self._s.clock.now())
+        if known and (ready := await self._s.vault.open_reply(known)) is not None:
             await self._deliver_ready(rows, outbox, ready)
         elif (contents := await self._contents(rows)) is None:
             await self._answer(rows, outbox, Draft(text=LOST_TALK, kind=ReplyKind.NOTICE, state=TurnState.FAILED))
         elif await self._is_stale(head):
             await self._skip(rows, outbox)
         elif head.attempts > self._s.policy.max_attempts:
+            self._s.observer.turn_given_up()
             await self._answer(
                 rows, outbox, Draft(text=MemoryChatError.user_message, kind=ReplyKind.ERROR, state=TurnState.FAILED)
             )
@@ -148,6 +159,10 @@ class Responder:
             await self._run_command(rows, outbox, contents[0])
         else:
             await self._talk(rows, outbox, _merged(rows, contents))
+
+    async def _known_reply(self, head: InboxRow) -> OutboxRow | None:
+        """Of a turn that was tried before, or whose answer was ready when it was accepted; else there is none yet."""
+        return await self._s.store.get_outbox(head.id) if head.is_command or head.attempts > 1 else None
 
     async def retry_unsent(self, *, abandoned: bool = False) -> int:
         """Send what was answered but not delivered and is due; how many rows were tried.
@@ -157,18 +172,22 @@ class Responder:
         now = self._s.clock.now()
         due = await self._s.store.unsent_outbox(HORIZON if abandoned else now, now + DELIVERY_HOLD)
         for outbox in due:
-            reply = await self._s.vault.open_reply(outbox)
-            if reply is None:
-                await self._s.store.mark_outbox(outbox.id, OutboxState.FAILED)
-            else:
-                await self._s.delivery.deliver(outbox, reply)
+            with turn_context(outbox.turn_id):
+                await self._send_again(outbox)
         return len(due)
+
+    async def _send_again(self, outbox: OutboxRow) -> None:
+        reply = await self._s.vault.open_reply(outbox)
+        if reply is None:
+            await self._s.store.mark_outbox(outbox.id, OutboxState.FAILED)
+        else:
+            await self._s.delivery.deliver(outbox, reply)
 
     # -- the ways a turn can go -------------------------------------------------------------------------------------
 
     async def _deliver_ready(self, rows: tuple[InboxRow, ...], outbox: OutboxRow, reply: Reply) -> None:
         await self._recorder.record(rows, outbox, None, TurnState.ANSWERED)
-        await self._s.delivery.deliver(outbox, reply)
+        await self._s.delivery.deliver(outbox, reply, recorded=True)
         await self._finished(rows, outbox, reply, Draft(text=reply.text, kind=reply.kind))
 
     async def _answer(self, rows: tuple[InboxRow, ...], outbox: OutboxRow, draft: Draft) -> None:
@@ -176,7 +195,7 @@ class Responder:
         outbox = replace(outbox, kind=draft.kind)
         reply = reply_of(outbox, draft.text)
         await self._recorder.record(rows, outbox, reply, draft.state)
-        await self._s.delivery.deliver(outbox, reply)
+        await self._s.delivery.deliver(outbox, reply, recorded=True)
         await self._finished(rows, outbox, reply, draft)
 
     async def _is_stale(self, head: InboxRow) -> bool:
@@ -204,12 +223,14 @@ class Responder:
             # The turn went with its person: there is no row left to record or to mark.
             await self._s.delivery.say(outbox.address, reply, outbox.nonce)
             return
-        if not answer.files:
-            await self._recorder.record(rows, outbox, reply, TurnState.ANSWERED)
-        await self._s.delivery.deliver(outbox, reply)
         if answer.files:
             # Files are kept nowhere: until they are sent the command counts as not run, and would run again.
-            await self._recorder.record(rows, outbox, None, TurnState.ANSWERED)
+            await self._s.store.open_outbox(outbox)
+            await self._s.delivery.deliver(outbox, reply)
+            await self._recorder.record(rows, None, None, TurnState.ANSWERED)
+        else:
+            await self._recorder.record(rows, outbox, reply, TurnState.ANSWERED)
+            await self._s.delivery.deliver(outbox, reply, recorded=True)
         await self._finished(rows, outbox, reply, Draft(text=reply.text, kind=outbox.kind))
         if answer.rerun is not None:
             await self._notify(rows[0].stamp.conversation_id, Lane.MAIN)
@@ -239,7 +260,7 @@ class Responder:
     def _status(self) -> dict[str, str]:
         missed = self.composer.recall_misses
         text = f"{missed} times since the start, because it was late or away"
-        return {"Answered without memory": text} if missed else {}
+        return self._s.conditions() | ({"Answered without memory": text} if missed else {})
 
     # -- talk -------------------------------------------------------------------------------------------------------
 
@@ -284,6 +305,7 @@ class Responder:
         await live.close()
         self.abandoned.discard(rows[0].id)
         await self._s.store.end_turn(rows[0].id, self._s.owner, TurnState.CANCELLED)
+        self._s.observer.turn_ended(TurnState.CANCELLED)
 
     def _broke_off(self, draft: Draft, error: ModelError) -> None:
         log.warning("no answer of the model: %s", type(error).__name__)
@@ -296,13 +318,9 @@ class Responder:
         self, rows: tuple[InboxRow, ...], outbox: OutboxRow, turn: Turn, live: LiveReply, draft: Draft
     ) -> None:
         text = f"{draft.notice}\n\n{draft.text}" if draft.notice else draft.text
-        outbox = replace(outbox, kind=draft.kind)
-        reply = reply_of(outbox, text)
-        try:
-            reply = await self._recorder.record_talk(rows, outbox, turn, reply, draft)
-        except BaseException:
-            await live.close()
-            raise
+        await live.close()
+        outbox = replace(outbox, kind=draft.kind, message_ids=live.message_ids)
+        reply = await self._recorder.record_talk(rows, outbox, turn, reply_of(outbox, text), draft)
         await live.finish(reply)
         await self._finished(rows, outbox, reply, draft)
         if turn.stamp.learn is not None:
