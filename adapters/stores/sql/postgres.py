@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from adapters.stores.sql.engine import mapped
 from adapters.stores.sql.faults import sqlstate
+from adapters.stores.sql.schema import json_text, json_value
 from core.errors import AnotherRunner, ConfigurationError, StoreUnavailable
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ def postgres_engine(url: str, connections: int) -> Engine:
         pool_timeout=5,
         pool_pre_ping=True,
         hide_parameters=True,
+        json_serializer=json_text,
+        json_deserializer=json_value,
         # An insert that found its row there already says so by its count.
         execution_options={"preserve_rowcount": True},
         connect_args={"connect_timeout": 5},

@@ -6,7 +6,10 @@ Content columns are TEXT beside `<column>_key_id`, the id of the key that seals 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -65,6 +68,37 @@ def escaped(text: str) -> str:
 
 def unescaped(text: str) -> str:
     return text.replace("\x1a0", "\x00").replace("\x1aS", "\x1a")
+
+
+def escaped_json(value: Any) -> Any:
+    """The same in every text of a JSON value."""
+    return _each_text(value, escaped)
+
+
+def unescaped_json(value: Any) -> Any:
+    return _each_text(value, unescaped)
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(name): _each_text(item, change) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each_text(item, change) for item in value]
+    return value
+
+
+def json_text(value: object) -> str:
+    """As Postgres's functions can read it."""
+    text = json.dumps(value)
+    return json.dumps(escaped_json(value)) if "\\u0000" in text or "\\u001a" in text else text
+
+
+def json_value(text: str | bytes) -> Any:
+    value = json.loads(text)
+    has_escape = "\\u001a" in text if isinstance(text, str) else b"\\u001a" in text
+    return unescaped_json(value) if has_escape else value
 
 
 class _PostgresWords(TypeDecorator[str]):

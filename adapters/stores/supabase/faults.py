@@ -20,6 +20,7 @@ NO_SERVER = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
 """PostgREST got no connection to its database. Source: docs.postgrest.org, errors, group 0."""
 NOT_THERE = frozenset({"PGRST200", "PGRST202", "PGRST203", "PGRST204", "PGRST205", "42883", "42P01", "42703"})
 """No such function, table or column: the schema is not ours, or not of this version."""
+REFUSED = "key refused"
 ROLLED_BACK = frozenset({"40001", "40P01", "55P03"})
 
 
@@ -91,11 +92,11 @@ def _of_refusal(refusal: Refusal) -> Verdict:
         return Verdict(SchemaMismatch(code))
     if code in NO_SERVER or status == 429:
         return Verdict(StoreUnavailable(code or str(status)), may_work=True, nothing_done=True)
-    if status == 401 or code.startswith("PGRST3"):
-        # A key being changed; `open` says so in a sentence.
-        return Verdict(StoreUnavailable(code or str(status)))
     if code and not code.startswith("PGRST"):
         return Verdict(of_sqlstate(code), may_work=code in ROLLED_BACK, nothing_done=code in ROLLED_BACK)
+    if status in (401, 403) or code.startswith("PGRST3"):
+        # A key being changed; `open` says so in a sentence.
+        return Verdict(StoreUnavailable(REFUSED))
     if status >= 500 or status == 408:
         return Verdict(StoreUnavailable(code or str(status)), may_work=True)
     return Verdict(StoreError(code or str(status)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from adapters.stores import migrations
 from adapters.stores.supabase.accounts import SupabaseAccounts
+from adapters.stores.supabase.faults import REFUSED
 from adapters.stores.supabase.joining import SupabaseErasure, SupabaseLinks
 from adapters.stores.supabase.memories import SupabaseForgetting, SupabaseMemories
 from adapters.stores.supabase.places import SupabaseConversations, SupabaseScenes
@@ -62,7 +63,7 @@ class SupabaseStore(
         except StoreReadOnly:
             raise ConfigurationError(WRONG_KEY) from None
         except StoreUnavailable as error:
-            if error.args[:1] in (("401",), ("403",)) or str(*error.args[:1]).startswith("PGRST3"):
+            if error.args == (REFUSED,):
                 raise ConfigurationError(WRONG_KEY) from None
             raise StoreUnavailable(*error.args, user_message=AWAY) from None
         except StoreError as error:

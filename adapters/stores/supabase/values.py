@@ -11,7 +11,7 @@ from typing import Any, cast
 from sqlalchemy import JSON, Date, Table
 
 from adapters.stores.sql.rows import AnyRow
-from adapters.stores.sql.schema import Moment, Words, escaped, unescaped
+from adapters.stores.sql.schema import Moment, Words, escaped, unescaped_json
 
 Convert = Callable[[Any], Any]
 
@@ -65,22 +65,12 @@ def _converter(kind: object) -> Convert:
     if isinstance(kind, Date):
         return date.fromisoformat
     if kind is Words or isinstance(kind, JSON):
-        return _plain
+        return unescaped_json
     return _as_it_is
 
 
 def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return unescaped(value)
-    if isinstance(value, dict):
-        return {unescaped(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _as_it_is(value: Any) -> Any:
