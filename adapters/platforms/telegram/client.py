@@ -65,7 +65,10 @@ class AiohttpRequest(BaseRequest):
         timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_TIMEOUT, sock_read=seconds)
         try:
             async with session.request(method, url, data=_body(request_data), timeout=timeout) as response:
-                return response.status, await response.read()
+                body = await response.read()
+                # A success without a result is none; the SDK would stumble over it.
+                is_hollow = response.status < 300 and method == "POST" and b'"result"' not in body
+                return (400 if is_hollow else response.status), body
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotSent(type(error).__name__) from error
         except TimeoutError as error:

@@ -349,11 +349,15 @@ async def opened(
     *,
     in_fixture: bool = False,
     policy: EnginePolicy | None = None,
+    before: Callable[[Chat], None] | None = None,
 ) -> AsyncIterator[Chat]:
-    """The chat with the engine behind it, over a store and a memory in this process."""
+    """The chat with the engine behind it, over a store and a memory in this process. `before` is called with it before
+    the bot connects."""
     async with AsyncExitStack() as stack:
         at_discord = partial(discord, in_fixture=in_fixture)
         chat = await stack.enter_async_context(at_discord(folder) if name == "discord" else CHATS[name](folder))
+        if before is not None:
+            before(chat)
         clock = ManualClock(datetime.now(UTC))
         chat.town = await stack.enter_async_context(
             world(embedder=embedder, model=chat.model, adapter=chat.adapter, clock=clock, rules=rules, policy=policy)

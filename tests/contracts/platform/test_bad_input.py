@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,34 @@ async def test_a_part_that_may_have_arrived_twice_says_so(chat: Chat) -> None:
     shown = chat.visible()[before:]
     assert LABEL in shown[-1]
     assert all(any(f"Paragraph {number}:" in text for text in shown) for number in range(30))
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, '{"ok": false, "error_code": 404, "description": "Not Found"}'),
+        (404, "<html>404: Not Found</html>"),
+        (501, "Not implemented"),
+        (200, '{"ok": false, "error": "unknown_method"}'),
+        (200, "ok"),
+    ],
+)
+@pytest.mark.parametrize("name", [name for name in CHATS if name != "console"])
+async def test_a_server_that_lacks_what_is_not_needed_will_do(
+    name: str, status: int, body: str, tmp_path: Path, embedder: OnnxEmbedder
+) -> None:
+    lacking = partial(trouble.lacks_the_extras, status=status, body=body)
+    if name == "discord" and status == 200:
+        pytest.skip("the simulated Discord fails with a status only")
+    async with opened(name, tmp_path, embedder, before=lacking) as chat:
+        chat.model.answer = lambda text: f"You said: {text}" + " and more" * 40
+        assert "You said: hello" in await chat.asks("hello")
+        await chat.command_in_room("/help")
+        await eventually(lambda: any("/incognito" in text for text in (*chat.in_room(), *chat.alone())))
+        await chat.asks("my dog is called Rex")
+        await chat.asks("/forget all")
+        await chat.press("Forget all")
+        await eventually(lambda: any("Forgotten" in text for text in chat.visible()))
 
 
 def _outbox_states(chat: Chat) -> list[OutboxState]:

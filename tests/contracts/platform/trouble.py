@@ -110,3 +110,19 @@ async def loses_an_acknowledgement(chat: Chat) -> None:
             whole, cut = slack_model.Fault(delay=0.001), slack_model.Fault(cut=True)
             chat.server.fail("chat.postMessage", whole, cut)
             chat.server.missing.add("chat.startStream")
+
+
+def lacks_the_extras(chat: Chat, status: int, body: str) -> None:
+    """A server in the platform's place that knows how to receive and to send, and answers everything else so."""
+    match chat:
+        case TelegramChat():
+            chat.server.answer_to_missing = (status, body)
+            chat.server.missing |= {"sendMessageDraft", "sendChatAction", "setMyCommands", "deleteWebhook"}
+            chat.server.missing |= {"getChatAdministrators", "answerCallbackQuery", "getWebhookInfo"}
+        case SlackChat():
+            chat.server.answer_to_missing = (status, body)
+            chat.server.missing |= {"chat.startStream", "chat.appendStream", "chat.stopStream", "users.info"}
+            chat.server.missing |= {"assistant.threads.setStatus", "conversations.info", "conversations.replies"}
+        case DiscordChat():
+            for path in ("/channels/*/typing", "/applications/*/commands*"):
+                chat.sim.env.inject_error("*", path, status=status, times=None)

@@ -56,6 +56,7 @@ class SlackServer:
         self.calls: list[tuple[str, Json]] = []
         self.faults: dict[str, list[Fault]] = {}
         self.missing: set[str] = set()
+        self.answer_to_missing: tuple[int, str] | None = None
         self.under_way = 0
         self.channels: dict[str, dict[str, Message]] = {}
         self.members: dict[str, set[str]] = {TEAM_ROOM: {BOT, ANNA, BEN}, OTHER_ROOM: {ANNA, BEN}}
@@ -241,6 +242,9 @@ class SlackServer:
             await asyncio.sleep(fault.delay)
         if fault.status != 200 or fault.error:
             return failed(fault)
+        if self.answer_to_missing and method in self.missing:
+            status, body = self.answer_to_missing
+            return web.Response(status=status, text=body, content_type="text/html")
         if handler is None or method in self.missing:
             return web.json_response({"ok": False, "error": "unknown_method"})
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")

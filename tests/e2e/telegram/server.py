@@ -91,6 +91,7 @@ class TelegramServer:
         self.gone: set[int] = set()
         self.moved: dict[int, int] = {}
         self.missing: set[str] = set()
+        self.answer_to_missing: tuple[int, str] | None = None
         self.webhook: Json = {"url": ""}
         self.clock: Callable[[], float] = time.time
         self._faults: dict[str, list[Fault]] = defaultdict(list)
@@ -325,6 +326,9 @@ class TelegramServer:
             if request.match_info["token"] != self.token:
                 raise Refusal(401, "Unauthorized")
             call: Callable[[Json], Any] | None = getattr(self, f"_do_{_snake(method)}", None)
+            if self.answer_to_missing and method in self.missing:
+                status, text = self.answer_to_missing
+                return web.Response(status=status, text=text)
             if call is None or method in self.missing:
                 raise Refusal(404, "Not Found")
             fault = self._fault(method, parameters)
