@@ -114,8 +114,7 @@ def record_of(who: Talker, head: InboxRow, reply: OutboxRow) -> RecordBatch:
         messages=(said, answer),
         memories=(memory,),
         erase_generations=((namespace, 0),),
-        outbox_id=reply.id,
-        content=TEXT,
+        outbox=replace(reply, content=TEXT),
         usage_of=who.stamp.author_id,
         usage=Usage(1, 100, 50),
     )

@@ -316,6 +316,19 @@ def _stamp(row: AnyRow) -> Stamp:
 _REPLY = ("id", "turn_id", "session_id", "created_at", "updated_at", "attempts", "next_attempt_at")
 
 
+REPLY_CHANGES = (
+    "kind",
+    "state",
+    "content",
+    "content_key_id",
+    "message_ids",
+    "attempts",
+    "next_attempt_at",
+    "updated_at",
+)
+"""What changes in the life of a reply."""
+
+
 def reply_values(reply: OutboxRow) -> Values:
     return {
         **_common(reply, *_REPLY, "conversation_id", "audience", "mode", "kind", "state"),

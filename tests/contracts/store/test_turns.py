@@ -337,11 +337,7 @@ async def test_a_record_that_cannot_be_whole_is_not_at_all(store: Store, cast: C
     ann = await cast.person()
     head = await cast.claimed(ann)
     said = cast.said(ann, head)
-    for wrong in (
-        {"session_id": SessionId(new_id())},
-        {"outbox_id": OutboxId(new_id())},
-        {"usage_of": UserId(new_id())},
-    ):
+    for wrong in ({"session_id": SessionId(new_id())}, {"usage_of": UserId(new_id())}):
         with pytest.raises(NotFound):
             await store.record_turn(
                 record(head, cast, messages=(said,), memories=(cast.memory(ann.namespace),), **wrong)
