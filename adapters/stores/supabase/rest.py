@@ -15,7 +15,7 @@ from adapters.stores.sql.rows import AnyRow
 from adapters.stores.supabase.faults import FOREIGN, Refusal, refuse, verdict
 from adapters.stores.supabase.values import rows_of, to_json
 from core.errors import AnotherRunner, StoreUnavailable
-from supabase import AsyncClient, AsyncClientOptions, acreate_client
+from supabase import AsyncClient, AsyncClientOptions
 
 T = TypeVar("T")
 
@@ -53,14 +53,16 @@ class Rest:
     """`timeout` in seconds is that of one request."""
 
     def __init__(self, url: str, key: str, *, timeout: float = 10.0) -> None:
-        self._url = url
-        self._key = key
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=30),
             event_hooks={"response": [refuse]},
         )
-        self._client: AsyncClient | None = None
+        options = AsyncClientOptions(
+            auto_refresh_token=False, persist_session=False, postgrest_client_retry=False, httpx_client=self._http
+        )
+        # Nobody signs in on it: that would replace the key by theirs.
+        self._client: AsyncClient | None = AsyncClient(url, key, options)
         self.overtaken = False
         """Another process runs the bot now: nothing is read or written here any more."""
 
@@ -165,14 +167,6 @@ class Rest:
             return rows_of(table, (await dropping.execute()).data)
 
         return await self._tried(send, safe)
-
-    async def connect(self) -> None:
-        """Makes the client; no request yet."""
-        if self._client is None and not self._http.is_closed:
-            options = AsyncClientOptions(
-                auto_refresh_token=False, persist_session=False, postgrest_client_retry=False, httpx_client=self._http
-            )
-            self._client = await acreate_client(self._url, self._key, options)
 
     def _open(self) -> AsyncClient:
         if self._client is None:

@@ -48,14 +48,12 @@ class SupabaseStore(
 
     async def open(self) -> None:
         """Raises ConfigurationError (wrong address, wrong key), SchemaMismatch, StoreUnavailable."""
-        await self._rest.connect()
         found = await self.schema()
         if found != migrations.HEAD:
             raise SchemaMismatch(found, user_message=mismatch(found))
 
     async def schema(self) -> str | None:
         """The project's version, None without our functions. Raises ConfigurationError, StoreUnavailable."""
-        await self._rest.connect()
         try:
             return str(await self._rest.call("schema_version", safe=True))
         except SchemaMismatch:
