@@ -136,7 +136,8 @@ class TelegramChat(Chat):
         """An update that was not confirmed comes again by itself."""
 
     async def command_in_room(self, text: str) -> None:
-        self.server.say(ANNA, f"{text}@memory_bot", chat=ROOM)
+        name, _, rest = text.partition(" ")
+        self.server.say(ANNA, f"{name}@memory_bot {rest}".strip(), chat=ROOM)
 
     def in_room(self) -> list[str]:
         return self.server.visible_messages(ROOM)
@@ -228,7 +229,11 @@ class DiscordChat(Chat):
         await self.accept(self.heard[-1])
 
     async def command_in_room(self, text: str) -> None:
-        await self.sim.command(self.anna, text.removeprefix("/"), self.room)
+        name, _, rest = text.removeprefix("/").partition(" ")
+        if name == "ask":
+            await self.sim.command(self.anna, name, self.room, text=rest)
+        else:
+            await self.sim.command(self.anna, f"{name} {rest}".strip(), self.room)
 
     def in_room(self) -> list[str]:
         return self._of_bot(self.room.history(viewer=self.sim.in_server(self.ben, self.room.guild)))

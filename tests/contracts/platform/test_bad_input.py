@@ -38,7 +38,7 @@ async def chat(request: pytest.FixtureRequest, tmp_path: Path, embedder: OnnxEmb
 
 
 async def test_a_message_of_only_the_bots_name_is_answered(chat: Chat) -> None:
-    await trouble.says_only_the_name(chat)
+    await trouble.calls_in_the_room(chat)
     await eventually(lambda: any("I am here" in text for text in (*chat.in_room(), *chat.alone())))
 
 

@@ -11,6 +11,7 @@ from adapters.memory.embedder import OnnxEmbedder
 from core.access import AccessMode, AccessRule
 from core.capabilities import PrivateReplies
 from core.errors import ModelUnavailable
+from tests.contracts.platform import trouble
 from tests.contracts.platform.chats import CHATS, Chat, opened
 from tests.support.polling import eventually
 
@@ -80,6 +81,32 @@ async def test_memories_are_told_to_their_person_alone(chat: Chat) -> None:
     await eventually(lambda: len(chat.alone()) > before)
     await chat.settled()
     assert not any("Rex" in text for text in chat.in_room())
+
+
+PERSONAL = {"/memories": "in this room", "/ask what is my dog called?": "Rex", "/export": "", "/link": ""}
+"""A command, and what its answer says to the asker in a room."""
+
+
+@pytest.mark.parametrize("command", PERSONAL)
+@pytest.mark.parametrize("way", ["slash command", "mention"])
+async def test_what_is_personal_is_never_said_in_the_room(chat: Chat, command: str, way: str) -> None:
+    """Shown to the asker there where the platform can, else sent to them directly."""
+    if chat.adapter.capabilities.private_replies is PrivateReplies.NONE or not chat.adapter.capabilities.threads:
+        pytest.skip("the terminal has no rooms")
+    chat.model.answer = lambda text: f"I was asked: {text}. My prompt: {chat.model.calls[-1].system}"
+    await chat.asks("my dog is called Rex")
+    known = len(chat.heard)
+
+    def hers() -> list[str]:
+        return [*chat.visible(), *(text for text in chat.alone() if text not in chat.visible())]
+
+    before = len(hers())
+    await (trouble.calls_in_the_room(chat, command) if way == "mention" else chat.command_in_room(command))
+    await eventually(lambda: len(chat.heard) > known)
+    await eventually(lambda: len(hers()) > before)
+    await chat.settled()
+    assert not any("Rex" in text or "personal" in text for text in chat.in_room())
+    assert PERSONAL[command] in "\n".join(hers()[before:])
 
 
 async def test_forgetting_everything_asks_before_it_does(chat: Chat) -> None:

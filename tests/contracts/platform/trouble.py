@@ -32,15 +32,16 @@ def ben_sees(chat: Chat) -> list[str]:
     raise NotImplementedError
 
 
-async def says_only_the_name(chat: Chat) -> None:
-    """Anna writes the bot's name in the room, and nothing more."""
+async def calls_in_the_room(chat: Chat, text: str = "") -> None:
+    """Anna writes the bot's name in the room, and then the text."""
     match chat:
         case TelegramChat():
-            chat.server.say(ANNA, "@memory_bot", chat=ROOM)
+            chat.server.say(ANNA, f"@memory_bot {text}".strip(), chat=ROOM)
         case SlackChat():
-            chat.server.say(slack_model.ANNA, f"<@{slack_model.BOT}>", channel=slack_model.TEAM_ROOM)
+            words = f"<@{slack_model.BOT}> {text}".strip()
+            chat.server.say(slack_model.ANNA, words, channel=slack_model.TEAM_ROOM)
         case DiscordChat():
-            chat.sim.env.backend.create_message(chat.room.id, chat.anna.id, chat.sim.mention)
+            chat.sim.env.backend.create_message(chat.room.id, chat.anna.id, f"{chat.sim.mention} {text}".strip())
             chat.sim.env._mark_mutation()
 
 
