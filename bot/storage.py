@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from adapters.ephemeral.process import ProcessEphemeralStore
 from bot.settings import Settings
+from bot.starting import opening
 from core.ports import Clock, EphemeralStore, Store
 from core.sealing import Sealer
 from core.types import ChannelIdentity
@@ -25,7 +26,8 @@ LOCAL_KEYRING = "keyring.db"
 async def open_store(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Store:
     store = make_store(settings, clock)
     stack.push_async_callback(store.close)
-    await store.open()
+    with opening(settings):
+        await store.open()
     return store
 
 
@@ -87,7 +89,8 @@ async def open_keyring(settings: Settings, stack: AsyncExitStack, *, sealed_rows
     else:
         keyring = SqlKeyring(privacy.keyring_url.get_secret_value(), master)
     stack.push_async_callback(keyring.close)
-    await keyring.open(data_present=sealed_rows)
+    with opening(settings):
+        await keyring.open(data_present=sealed_rows)
     return keyring
 
 

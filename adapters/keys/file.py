@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from adapters.keys.keyring import SqlKeyring
 from adapters.keys.master import MasterKey
-from core.errors import StoreReadOnly
+from core.errors import StoreFull, StoreReadOnly
 from core.ports import DataKey
 
 PRAGMAS = ("journal_mode=DELETE", "synchronous=EXTRA", "secure_delete=ON", "temp_store=MEMORY", "busy_timeout=5000")
@@ -64,7 +65,8 @@ class FileKeyring(SqlKeyring):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StoreReadOnly("keyring", error.errno) from None
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise (StoreFull if full else StoreReadOnly)("keyring", error.errno) from error
         super()._make_table()
         with self._engine.connect() as connection:
             interrupted = connection.exec_driver_sql("PRAGMA user_version").scalar_one()

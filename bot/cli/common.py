@@ -56,7 +56,8 @@ def report(error: Exception) -> int:
         note("MemoryChat cannot start with these settings:")
         for problem in error.problems:
             note(f"  {problem}")
-    elif isinstance(error, MemoryChatError):
+        return 2
+    if isinstance(error, MemoryChatError):
         note(error.user_message)
         if isinstance(error, StoreError) and not isinstance(error, AnotherRunner | SchemaMismatch):
             note("`memorychat doctor` tells what is wrong and how to mend it.")

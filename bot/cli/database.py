@@ -15,10 +15,12 @@ def upgrade() -> None:
     """Bring the database to this version's schema; nothing happens when it is there already."""
     settings = load_settings()
     from adapters.stores import migrations
+    from bot.starting import opening
 
     if settings.on_supabase:
         return run_async(check_schema(settings))
-    migrations.upgrade(settings.database_address)
+    with opening(settings):
+        migrations.upgrade(settings.database_address)
     if settings.queue.kind == "postgres":
         from adapters.queues.postgres import install
 
@@ -32,10 +34,12 @@ def current() -> None:
     """Show the schema's version, changing nothing."""
     settings = load_settings()
     from adapters.stores import migrations
+    from bot.starting import opening
 
     if settings.on_supabase:
         return run_async(show_schema(settings))
-    found = migrations.current(settings.database_address)
+    with opening(settings):
+        found = migrations.current(settings.database_address)
     if found is None:
         say("There is no database yet; the first start makes it.")
     elif found == migrations.HEAD:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, inspect, make_url
@@ -32,7 +33,7 @@ def current(url: str) -> str | None:
     if _on_server(url):
         return _server_version(url)
     path = Path(str(make_url(url).database))
-    if not path.exists():
+    if not os.path.exists(path):  # a name that no file can have raises in pathlib
         return None
     # Not the product's engine, whose settings would change a file that may not be ours.
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True)

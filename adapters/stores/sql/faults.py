@@ -36,6 +36,9 @@ _PRIMARY: dict[int, type[MemoryChatError]] = {
     23: StoreReadOnly,  # SQLITE_AUTH
 }
 _EXTENDED: dict[int, type[MemoryChatError]] = {787: NotFound}  # SQLITE_CONSTRAINT_FOREIGNKEY: what a row names is gone
+# SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE: for a full disk SQLite takes ENOSPC at a write alone, not a quota's EDQUOT
+# or EFBIG, and nothing at the index of its log.
+_REFUSED = {778, 4874}
 _DAMAGED = {11, 26}  # SQLITE_CORRUPT, SQLITE_NOTADB
 # Source: postgresql.org/docs/current/errcodes-appendix.html; the longest key that a code begins with counts.
 _SQLSTATE: dict[str, type[MemoryChatError]] = {
@@ -56,6 +59,13 @@ _SQLSTATE: dict[str, type[MemoryChatError]] = {
 _ERRNO: dict[int, type[MemoryChatError]] = {
     errno.ENOSPC: StoreFull,
     errno.EDQUOT: StoreFull,
+    errno.EFBIG: StoreFull,
+    errno.ENOENT: StoreReadOnly,
+    errno.ENOTDIR: StoreReadOnly,
+    errno.EISDIR: StoreReadOnly,
+    errno.EEXIST: StoreReadOnly,  # a file where the folder should be
+    errno.ELOOP: StoreReadOnly,
+    errno.ENAMETOOLONG: StoreReadOnly,
     errno.EROFS: StoreReadOnly,
     errno.EACCES: StoreReadOnly,
     errno.EPERM: StoreReadOnly,
@@ -104,4 +114,9 @@ def _of_sqlite(error: sqlite3.Error) -> MemoryChatError:
     if code & 0xFF in _DAMAGED:
         text = "My database file is damaged or is not a database. My operator has to restore a backup."
         return StoreError(name, user_message=text)
+    if code in _REFUSED:
+        text = (
+            "My disk takes no more (full, over a quota, or broken), so I could not keep that. My operator has to look."
+        )
+        return StoreFull(name, user_message=text)
     return _EXTENDED.get(code, _PRIMARY.get(code & 0xFF, StoreError))(name)

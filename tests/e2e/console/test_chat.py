@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.console.conftest import Run
+from tests.e2e.console.conftest import Ran, Run
 
 ROOT = Path(__file__).parents[3]
 
@@ -126,7 +127,7 @@ def test_wrong_settings_stop_the_start_with_a_line_each(memorychat: Run, monkeyp
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret-canary")
     monkeypatch.setenv("OPENAI_API_KYE", "x")
     ran = memorychat("chat", stdin="hello\n")
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.out == ""
     assert "OPENAI_TEMPERATURE: 'hot' given" in ran.err
     assert "canary" not in ran.err
@@ -135,16 +136,91 @@ def test_wrong_settings_stop_the_start_with_a_line_each(memorychat: Run, monkeyp
     assert "did you mean OPENAI_API_KEY?" in memorychat("db", "current").err
 
 
-def test_a_home_that_cannot_be_written_is_one_sentence(memorychat: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def unusable_places(folder: Path) -> dict[str, Path]:
+    file, loop = folder / "file", folder / "loop"
+    file.touch()
+    if not loop.is_symlink():
+        loop.symlink_to(loop)
+    taken = folder / "taken"
+    (taken / "memorychat.db").mkdir(parents=True, exist_ok=True)
+    return {
+        "forbidden": Path("/sys/kernel/nowhere"),
+        "no parent": Path("/proc/nowhere"),
+        "a file": file,
+        "under a file": file / "home",
+        "a loop": loop,
+        "too long": folder / ("x" * 300),
+        "a folder for a database": taken,
+    }
+
+
+@pytest.mark.parametrize("place", unusable_places(Path(tempfile.mkdtemp())))
+def test_a_home_that_cannot_be_used_is_told_with_variable_and_mend(
+    place: str, memorychat: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEMORYCHAT_HOME", str(unusable_places(tmp_path)[place]))
+    for ran in (memorychat("chat", stdin="hello\n"), memorychat("memory", "list"), memorychat("db", "upgrade")):
+        assert (ran.code, ran.out) == (2, "")
+        [line] = [line for line in ran.err.splitlines() if "MEMORYCHAT_HOME" in line]
+        assert "cannot be used (" in line
+        assert line.endswith("or set MEMORYCHAT_HOME to another place.")
+        assert "Traceback" not in ran.err
+
+
+def test_the_doctor_names_a_home_that_cannot_be_written(memorychat: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEMORYCHAT_HOME", "/sys/kernel/nowhere")
-    ran = memorychat("chat", stdin="hello\n")
-    assert ran.code == 1
-    assert "home folder" in ran.err
-    assert "memorychat doctor" in ran.err
-    assert "Traceback" not in ran.err
     examined = memorychat("doctor")
     assert examined.code == 1
     assert "✗ Home folder" in examined.out
+
+
+def test_a_damaged_database_is_told_and_left_alone(memorychat: Run, home: Path) -> None:
+    home.mkdir()
+    noise = bytes(range(256)) * 20
+    (home / "memorychat.db").write_bytes(noise)
+    ran = memorychat("chat", stdin="hello\n")
+    assert ran.code == 2
+    assert "damaged, or no database. Restore a backup" in ran.err
+    assert (home / "memorychat.db").read_bytes() == noise
+
+
+@pytest.mark.parametrize("room", [4_096, 60_000, 200_000])
+def test_a_disk_that_is_full_at_the_start_is_one_sentence(room: int, home: Path) -> None:
+    ran = limited(room, "hello\n")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1].startswith("  MEMORYCHAT_HOME: ")
+    assert "). Make room there, or set MEMORYCHAT_HOME to another place." in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_disk_that_fills_up_loses_no_accepted_message_and_the_talk_goes_on(memorychat: Run, home: Path) -> None:
+    assert memorychat("chat", stdin="My dog is called Rex\n").code == 0
+    room = (home / "memorychat.db").stat().st_size + 20_000
+    told = "".join(f"My neighbour number {number} is called {'Bob ' * 200}\n" for number in range(60))
+    ran = limited(room, f"{told}What is my dog called?\n")
+    assert ran.code == 1
+    assert "My disk takes no more (full, over a quota, or broken), so I could not keep that." in ran.err
+    assert "Traceback" not in ran.err
+    kept = ran.out.count("I have noted that.")
+    assert 0 < kept < 60
+    again = memorychat("chat", stdin="What is my dog called?\n")
+    assert again.code == 0
+    assert "Rex" in again.out
+
+
+def limited(room: int, stdin: str) -> Ran:
+    """`memorychat chat` in a process none of whose files may grow beyond `room` bytes, which SQLite takes for a full
+    disk."""
+    program = "import resource, sys; n = int(sys.argv.pop(1)); resource.setrlimit(resource.RLIMIT_FSIZE, (n, n))"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{program}; from bot.cli import main; main()", str(room), "chat"],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    return Ran(ran.returncode, ran.stdout, ran.stderr)
 
 
 def test_the_doctor_finds_a_fresh_folder_in_good_health(memorychat: Run) -> None:
@@ -170,7 +246,7 @@ def test_a_key_that_is_none_stops_the_start_and_is_not_shown(memorychat: Run, mo
     monkeypatch.setenv("MEMORYCHAT_MASTER_KEY", "no-key-canary")
     ran = memorychat("chat", stdin="hello\n")
     examined = memorychat("doctor")
-    assert (ran.code, examined.code) == (1, 1)
+    assert (ran.code, examined.code) == (2, 1)
     assert "MEMORYCHAT_MASTER_KEY" in ran.err
     assert "✗ Settings" in examined.out
     assert "canary" not in ran.err + examined.out
