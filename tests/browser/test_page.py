@@ -88,9 +88,14 @@ def test_the_whole_way(page: Page, looks: str) -> None:
     say(page, "My sister Mia lives in Lisbon.")
     assert "Rex" in say(page, "What is my dog called?")
     assert "used 1 memory" in page.locator(".message.assistant").last.inner_text()
+    answer = page.locator(".message.assistant").last
+    answer.get_by_text("used 1 memory").click()
+    answer.get_by_text("· this page").wait_for()
+    assert "he loves the beach" in answer.locator(".reasons").inner_text()
     check(page, looks, "3-talk")
     page.reload()
     page.locator(".message.assistant").nth(2).wait_for()
+    assert "used 1 memory" in page.locator(".message.assistant").last.inner_text()
 
     page.locator(".modes label", has_text="Incognito").click()
     page.get_by_text("This talk is incognito").wait_for()
@@ -101,6 +106,7 @@ def test_the_whole_way(page: Page, looks: str) -> None:
     go(page, "Memories")
     assert "Incognito" in badge(page)
     page.get_by_text("My dog is called Rex").wait_for()
+    assert "told on this page" in page.get_by_role("listitem").filter(has_text="Rex").inner_text()
     assert page.get_by_text("Blue Bank").count() == 0
     check(page, looks, "5-memories")
     page.get_by_label("Search memories").fill("sister")
@@ -123,12 +129,16 @@ def test_the_whole_way(page: Page, looks: str) -> None:
     go(page, "Profiles")
     page.get_by_label("Name", exact=True).last.fill("work")
     page.get_by_role("button", name="Make it").click()
+    page.get_by_text("It is there.").wait_for()
+    page.get_by_label("Name", exact=True).last.fill("WORK")
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("alert").wait_for()  # the name is taken
     work = page.get_by_role("listitem").filter(has_text="work")
     work.get_by_role("button", name="Use here").click()
     assert page.locator("select.profile option:checked").inner_text() == "work"
     check(page, looks, "6-profiles")
     go(page, "Memories")
-    page.get_by_text("Nothing yet.").wait_for()
+    page.get_by_text("I know nothing in “work” yet.").wait_for()
 
     go(page, "Talks")
     # The words that were forgotten went out of the talk, too.

@@ -1,9 +1,9 @@
 import { api, forgetTokens } from "./api.js";
-import { confirmDialog, date, field, fill, h, moment, plural, toast } from "./dom.js";
+import { confirmDialog, date, field, fill, h, moment, plural, problem, toast } from "./dom.js";
 import { loadPerson, state } from "./state.js";
 
 export function account(root, { onErased, onSignedOut }) {
-  const attempt = async (work) => { try { await work(); } catch (error) { toast(error.message); } };
+  const attempt = async (work) => { try { await work(); } catch (error) { problem(error); } };
 
   function you() {
     const name = h("input", { type: "text", value: state.me.display_name, maxLength: 80, autocomplete: "name" });
@@ -31,7 +31,7 @@ export function account(root, { onErased, onSignedOut }) {
     attempt(async () => {
       const used = await api.get("/usage");
       fill(place, stat("messages", used.messages, used.daily_messages),
-        stat("tokens read", used.prompt_tokens, 0), stat("tokens written", used.completion_tokens, used.daily_tokens));
+        stat("tokens, read and written", used.prompt_tokens + used.completion_tokens, used.daily_tokens));
     });
     return h("section", { class: "card stack" }, h("h2", {}, "Today"), place);
   }
@@ -126,10 +126,13 @@ export function account(root, { onErased, onSignedOut }) {
   return () => {};
 }
 
+const KINDS = { turns: "messages in the queue", replies: "replies to be sent", members: "settings in places",
+  identities: "accounts", conversations: "places", sessions: "talks", users: "people", usage: "days of usage" };
+
 export function receiptCard(receipt) {
   const rows = Object.entries(receipt.removed).filter(([, number]) => number);
   return h("section", { class: "card stack receipt", role: "status" }, h("h2", {}, "Everything is erased"),
     h("p", {}, receipt.verified ? "I looked again and found nothing." : "Looking again still found something; please tell the operator."),
-    h("dl", {}, rows.map(([what, number]) => [h("dt", {}, what), h("dd", {}, number.toLocaleString())])),
+    h("dl", {}, rows.map(([what, number]) => [h("dt", {}, KINDS[what] ?? what), h("dd", {}, number.toLocaleString())])),
     h("p", { class: "fine" }, `Receipt ${receipt.id}, ${moment(receipt.created_at)}`));
 }

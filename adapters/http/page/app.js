@@ -1,6 +1,6 @@
 import { account, receiptCard } from "./account.js";
 import { isSignedIn, onSignedOut } from "./api.js";
-import { fill, h, toast } from "./dom.js";
+import { clearNotes, fill, h, problem } from "./dom.js";
 import { icon } from "./icons.js";
 import { memories } from "./memories.js";
 import { profiles } from "./profiles.js";
@@ -17,6 +17,7 @@ let unlisten = () => {};
 
 function door(notice = null) {
   leave();
+  clearNotes();
   unlisten();
   leave = unlisten = () => {};
   delete document.documentElement.dataset.mode;
@@ -39,7 +40,7 @@ function modeSwitch() {
   return h("fieldset", { class: "modes" }, h("legend", { class: "hidden" }, "Privacy mode"),
     Object.entries(MODES).map(([mode, { label, help }]) => h("label", { title: help },
       h("input", { type: "radio", name: "mode", value: mode, checked: mode === state.mode, onchange: async () => {
-        try { await changeMode(mode); } catch (error) { toast(error.message); }
+        try { await changeMode(mode); } catch (error) { problem(error); }
       } }), h("span", {}, icon(mode), label))));
 }
 
@@ -79,6 +80,7 @@ function frame() {
   const go = () => {
     const name = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "talk";
     leave();
+    clearNotes();
     for (const link of links) {
       if (link.dataset.view === name) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
     }

@@ -20,7 +20,7 @@ export function fill(element, ...children) {
 
 export function toast(text, { action, label, seconds = 5 } = {}) {
   const place = document.getElementById("toasts");
-  if (!action) place.querySelectorAll(".toast.plain").forEach((earlier) => earlier.remove());
+  if (!action) clearNotes();
   const line = h("div", { class: action ? "toast" : "toast plain" }, h("span", {}, text));
   let timer;
   const close = () => { clearTimeout(timer); line.remove(); };
@@ -29,6 +29,20 @@ export function toast(text, { action, label, seconds = 5 } = {}) {
   timer = setTimeout(close, seconds * 1000);
   return close;
 }
+
+// What went wrong; read out at once, unlike a plain note.
+export function problem(error) {
+  toast(error.message, { seconds: 8 });
+  const line = document.querySelector("#toasts .toast:last-child");
+  line.classList.add("bad");
+  line.setAttribute("role", "alert");
+}
+
+// Notes that belong to what was shown before.
+export const clearNotes = () => document.querySelectorAll("#toasts .toast.plain").forEach((line) => line.remove());
+
+const PLACES = { web: "this page", slack: "Slack", telegram: "Telegram", discord: "Discord", console: "the terminal" };
+export const placeName = (platform) => PLACES[platform] ?? platform;
 
 let counter = 0;
 export function field(label, control, hint = "") {

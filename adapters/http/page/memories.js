@@ -1,5 +1,5 @@
 import { api } from "./api.js";
-import { date, fill, h, plural, toast } from "./dom.js";
+import { date, fill, h, moment, placeName, plural, problem, toast } from "./dom.js";
 import { listen, loadProfiles, profile, state } from "./state.js";
 
 const UNDO_SECONDS = 6;
@@ -40,8 +40,8 @@ export function memories(root) {
       count.textContent = query ? `${plural(items.length, "memory", "memories")} found`
         : plural(profile().memory_count, "memory", "memories");
       if (!list.childElementCount) list.append(h("li", { class: "empty" }, query ? "Nothing fits that." :
-        "Nothing yet. Tell me something in a talk, or write it above."));
-    } catch (error) { toast(error.message); }
+        `I know nothing in “${profile().name}” yet. Tell me something in a talk, or write it above.`));
+    } catch (error) { problem(error); }
   }
 
   async function create(event) {
@@ -52,18 +52,20 @@ export function memories(root) {
       search.value = "";
       await loadProfiles();
       await load(true);
-    } catch (error) { toast(error.message); }
+    } catch (error) { problem(error); }
   }
 
   function card(memory) {
     const said = h("p", { class: "memory" }, memory.memory);
     const meta = memory.metadata;
-    const chips = [STATES[meta.state], meta.platform].filter(Boolean).map((word) => h("span", { class: "chip" }, word));
+    const chips = [STATES[meta.state]].filter(Boolean).map((word) => h("span", { class: "chip" }, word));
+    const source = meta.platform ? ` · told on ${placeName(meta.platform)}` : "";
     const actions = h("div", { class: "row end" },
       h("button", { class: "quiet", type: "button", onclick: () => edit() }, "Edit"),
       h("button", { class: "quiet danger-text", type: "button", onclick: () => forget() }, "Forget"));
     const item = h("li", { class: "card" }, said,
-      h("footer", {}, h("time", { dateTime: meta.said_at }, date(meta.said_at)), chips), actions);
+      h("footer", { class: "split" }, h("p", {}, h("time", { dateTime: meta.said_at, title: moment(meta.said_at) },
+        date(meta.said_at)), source, chips), actions));
 
     function edit() {
       const area = h("textarea", { value: said.textContent, "aria-label": "The memory's text", maxLength: 2000, rows: 3 });
@@ -73,7 +75,7 @@ export function memories(root) {
           said.textContent = (await api.patch(`/memories/${memory.id}`, { content: area.value })).memory;
           form.replaceWith(said);
           actions.hidden = false;
-        } catch (error) { toast(error.message); }
+        } catch (error) { problem(error); }
       } }, area, h("div", { class: "row end" },
         h("button", { class: "quiet", type: "button", onclick: () => { form.replaceWith(said); actions.hidden = false; } },
           "Cancel"),
@@ -102,7 +104,7 @@ export function memories(root) {
               : "looking again still found something!"}`);
             await loadProfiles();
           }
-        } catch (error) { item.classList.remove("leaving"); toast(error.message); }
+        } catch (error) { item.classList.remove("leaving"); problem(error); }
       };
       leaving.set(memory.id, { carryOut, timer: setTimeout(carryOut, UNDO_SECONDS * 1000) });
     }

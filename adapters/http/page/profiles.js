@@ -1,5 +1,5 @@
 import { api } from "./api.js";
-import { confirmDialog, date, field, fill, h, plural, toast } from "./dom.js";
+import { confirmDialog, date, field, fill, h, plural, problem, toast } from "./dom.js";
 import { listen, loadProfiles, newTalk, state } from "./state.js";
 
 export function profiles(root) {
@@ -11,13 +11,15 @@ export function profiles(root) {
     h("div", { class: "row end" }, h("button", { class: "primary", type: "submit" }, "Make it")));
 
   async function attempt(work, done) {
-    try { await work(); await loadProfiles(); show(); if (done) toast(done); } catch (error) { toast(error.message); }
+    try { await work(); await loadProfiles(); show(); if (done) toast(done); } catch (error) { problem(error); }
   }
 
   async function create(event) {
     event.preventDefault();
-    await attempt(() => api.post("/memory-profiles", { name: name.value, description: description.value }), "It is there.");
-    name.value = description.value = "";
+    await attempt(async () => {
+      await api.post("/memory-profiles", { name: name.value, description: description.value });
+      name.value = description.value = "";
+    }, "It is there.");
   }
 
   function card(item) {
@@ -80,7 +82,7 @@ export function profiles(root) {
           await api.delete(`${path}/shares/${share.conversation_id}`);
           await loadShares(path, place);
         }) }, "Unshare"))));
-    } catch (error) { toast(error.message); }
+    } catch (error) { problem(error); }
   }
 
   let known = "";

@@ -1,5 +1,5 @@
 import { api } from "./api.js";
-import { confirmDialog, fill, h, moment, plural, toast } from "./dom.js";
+import { confirmDialog, fill, h, moment, plural, problem } from "./dom.js";
 import { MODES, newTalk, openTalk, state } from "./state.js";
 
 const PAGE = 25;
@@ -16,23 +16,23 @@ export function sessions(root) {
       offset += items.length;
       more.hidden = items.length < PAGE;
       if (!list.childElementCount) list.append(h("li", { class: "empty" }, "No talk yet."));
-    } catch (error) { toast(error.message); }
+    } catch (error) { problem(error); }
   }
 
   function card(session) {
     const used = state.profiles.find((item) => item.id === session.memory_profile_id);
     const preview = h("p", { class: "memory" }, "…");
     const item = h("li", { class: "card" }, preview,
-      h("footer", {}, h("time", { dateTime: session.updated_at }, moment(session.updated_at)),
+      h("footer", { class: "split" }, h("time", { dateTime: session.updated_at }, moment(session.updated_at)),
         h("span", { class: "chip" }, used ? used.name : "profile deleted"),
         session.privacy_mode === "normal" ? null : h("span", { class: "chip on" }, MODES[session.privacy_mode].label),
-        h("span", {}, plural(session.message_count, "message"))),
-      h("div", { class: "row end" },
+        h("span", {}, plural(session.message_count, "message")),
+        h("div", { class: "row end" },
         session.closed_at ? h("span", { class: "fine" }, "closed") : h("button", { class: "quiet", type: "button", onclick: () => {
           openTalk(session);
           location.hash = "#talk";
         } }, "Open"),
-        h("button", { class: "quiet danger-text", type: "button", onclick: remove }, "Delete")));
+        h("button", { class: "quiet danger-text", type: "button", onclick: remove }, "Delete"))));
     peek();
 
     async function peek() {
@@ -50,7 +50,7 @@ export function sessions(root) {
         await api.delete(`/sessions/${session.id}`);
         item.remove();
         if (state.session?.id === session.id) newTalk();
-      } catch (error) { toast(error.message); }
+      } catch (error) { problem(error); }
     }
     return item;
   }

@@ -24,7 +24,7 @@ export async function loadPerson() {
   state.profileId = state.profiles[0].id;
   state.mode = "normal";
   state.session = null;
-  if (kept.user === state.me.id) await resume(kept.session);
+  if (kept.user === state.me.id && kept.session) await resume(kept.session);
   changed();
 }
 

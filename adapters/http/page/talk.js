@@ -1,5 +1,5 @@
 import { api } from "./api.js";
-import { confirmDialog, fill, h, moment, plural, toast } from "./dom.js";
+import { confirmDialog, date, fill, h, moment, placeName, plural, problem } from "./dom.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { MODES, changeMode, ensureTalk, listen, loadProfiles, newTalk, profile, state } from "./state.js";
@@ -45,7 +45,7 @@ export function talk(root) {
   }
 
   async function attempt(work) {
-    try { await work(); } catch (error) { toast(error.message); }
+    try { await work(); } catch (error) { problem(error); }
   }
 
   async function answer(text) {
@@ -91,7 +91,7 @@ export function talk(root) {
     if (chunk.type === "error") bubble.classList.add("failed");
     const notes = [];
     if (reply.badge) notes.push(h("span", {}, MODES[reply.privacy_mode].badge));
-    if (reply.memories_used.length) notes.push(h("span", {}, `used ${plural(reply.memories_used.length, "memory", "memories")}`));
+    if (reply.memories_used.length) notes.push(reasons(reply.memories_used));
     if (reply.recall_missed) notes.push(h("span", {}, "answered without memory: it was late"));
     const buttons = reply.buttons.map((button) => h("button", { type: "button", class: button.danger ? "danger" : "quiet",
       onclick: () => submit(button.command) }, button.label));
@@ -100,6 +100,24 @@ export function talk(root) {
     bubble.append(...(buttons.length + files.length ? [h("div", { class: "row" }, buttons, files)] : []),
       ...(notes.length ? [h("footer", {}, notes)] : []));
     follow();
+  }
+
+  // Which memories an answer stands on; looked up when somebody asks.
+  function reasons(ids) {
+    const list = h("ul", { class: "plain reasons" });
+    const shown = h("details", {}, h("summary", {}, `used ${plural(ids.length, "memory", "memories")}`), list);
+    shown.addEventListener("toggle", async () => {
+      if (!shown.open || list.childElementCount) return;
+      try {
+        const known = await api.get(`/memory-profiles/${state.profileId}/memories?limit=500&include_superseded=true`);
+        const used = known.filter((item) => ids.includes(item.id));
+        list.append(...used.map((item) => h("li", {}, `“${item.memory}”`, h("span", { class: "fine" },
+          ` ${date(item.metadata.said_at)} · ${placeName(item.metadata.platform || "web")}`))));
+        const rest = ids.length - used.length;
+        if (rest) list.append(h("li", { class: "fine" }, `${plural(rest, "memory", "memories")} changed or forgotten since.`));
+      } catch (error) { problem(error); }
+    });
+    return shown;
   }
 
   function fault(bubble, text) {
@@ -128,10 +146,10 @@ export function talk(root) {
     if (force || near) log.scrollTop = log.scrollHeight;
   }
 
-  function message(role, text, at = null) {
+  function message(role, text, at = null, used = []) {
     const body = h("div", { class: "body" }, role === "user" ? text : markdown(text));
     return h("article", { class: `message ${role}`, "aria-label": role === "user" ? "You" : "MemoryChat" }, body,
-      at ? h("footer", {}, moment(at)) : null);
+      at ? h("footer", {}, moment(at), used.length ? reasons(used) : null) : null);
   }
 
   function greeting() {
@@ -154,10 +172,11 @@ export function talk(root) {
     try {
       const messages = await api.get(`/sessions/${id}/messages?limit=500`);
       if (messages.length) {
-        fill(log, messages.map((item) => message(item.role, item.content ?? "(its key was destroyed)", item.created_at)));
+        fill(log, messages.map((item) => message(item.role, item.content ?? "(its key was destroyed)", item.created_at,
+          item.metadata.memories_used)));
         follow(true);
       }
-    } catch (error) { toast(error.message); }
+    } catch (error) { problem(error); }
   }
 
   fill(root, h("section", { class: "talk", "aria-label": "Talk" }, log, h("div", { class: "foot" }, form, hint)));
