@@ -90,7 +90,7 @@ class Forgetting:
                 memory = await self._memory.get_memory(namespace, memory_id)
                 await self._memory.delete_memory(namespace, memory_id)
                 removal.count({"memories": 1})
-                sources = [memory_id, *memory.source_turns]
+                sources: list[MemoryId | TurnId] = [memory_id, *memory.source_turns]
                 removal.count(await self._store.forget_turns(namespace.user_id, memory.source_turns, sources))
                 gone.append(memory)
         await self.settle()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from core.batches import ProfilePatch
 from core.commands.confirm import ask
-from core.commands.format import memories, plain, quoted
+from core.commands.format import count, memories, plain, quoted
 from core.commands.model import (
     AcceptState,
     Argument,
@@ -29,6 +29,7 @@ from core.types import ConversationId, ConversationKind, MemoryProfile, Metadata
 MAX_COMMAND_BYTES = 60
 MAX_BUTTONS = 20
 MAX_INSTRUCTIONS = 2_000
+MAX_RETENTION = 36_500
 DELETE = "profile_delete"
 
 
@@ -85,6 +86,7 @@ async def show(context: CommandContext, arguments: Arguments) -> CommandReply:
             *(["default"] if profile.is_default else []),
             *(["in use here"] if profile.id == current.id else []),
             *(["shared with a room"] if profile.id in shares else []),
+            *([f"kept for {count(profile.retention_days, 'day')}"] if profile.retention_days else []),
         ]
         lines.append(f"- **{plain(profile.name)}**: {', '.join(marks)}")
     lines += ["", "`/profile use NAME` changes it here, `/profile new NAME` makes another."]
@@ -100,13 +102,14 @@ async def new(context: CommandContext, arguments: Arguments) -> CommandReply:
 
 async def rename(context: CommandContext, arguments: Arguments) -> CommandReply:
     """Names may hold blanks, so the old one is the longest own name that the text begins with."""
-    old, name = _split_name(await _own(context), f"{arguments['name']} {arguments.get('new', '')}".strip())
+    text = f"{arguments['name']} {arguments.get('new', '')}".strip()
+    old, name = _split_name(await _own(context), text, "What should it be called? Write `/profile rename OLD NEW`.")
     cleaned = clean_profile_name(name)
     await context.store.update_memory_profile(context.user.id, old.id, ProfilePatch(name=cleaned))
     return CommandReply(f"**{plain(old.name)}** is called **{plain(cleaned)}** now.")
 
 
-def _split_name(profiles: Sequence[MemoryProfile], text: str) -> tuple[MemoryProfile, str]:
+def _split_name(profiles: Sequence[MemoryProfile], text: str, otherwise: str) -> tuple[MemoryProfile, str]:
     words = text.split()
     by_key = {name_key(profile.name): profile for profile in profiles} | {str(item.id): item for item in profiles}
     for length in range(len(words) - 1, 0, -1):
@@ -114,7 +117,7 @@ def _split_name(profiles: Sequence[MemoryProfile], text: str) -> tuple[MemoryPro
         if profile is not None:
             return profile, " ".join(words[length:])
     find_profile(profiles, text)
-    raise BadArgument(user_message="What should it be called? Write `/profile rename OLD NEW`.")
+    raise BadArgument(user_message=otherwise)
 
 
 async def delete(context: CommandContext, arguments: Arguments) -> CommandReply:
@@ -196,6 +199,37 @@ async def instructions(context: CommandContext, arguments: Arguments) -> Command
     )
 
 
+async def retention(context: CommandContext, arguments: Arguments) -> CommandReply:
+    """How long talk and memories of a profile are kept; without days it is shown."""
+    profiles = await _own(context)
+    text = f"{arguments['name']} {arguments.get('days', '')}".strip()
+    if name_key(text) in {name_key(profile.name) for profile in profiles}:
+        profile = find_profile(profiles, text)
+    else:
+        profile, wanted = _split_name(profiles, text, "For how long? Write `/profile retention NAME DAYS`, or `off`.")
+        patch = ProfilePatch(retention_days=_days(wanted))
+        profile = await context.store.update_memory_profile(context.user.id, profile.id, patch)
+    name = plain(profile.name)
+    if profile.retention_days is None:
+        return CommandReply(
+            f"**{name}** has no time limit of its own: what I know there is kept until it is forgotten."
+        )
+    return CommandReply(
+        f"Talk and memories of **{name}** go after {count(profile.retention_days, 'day')}, within the hour. "
+        f"`/profile retention {profile.name} off` keeps them."
+    )
+
+
+def _days(text: str) -> int:
+    """0: for ever. Raises BadArgument."""
+    word = text.casefold().removesuffix("days").removesuffix("day").strip()
+    if word in {"off", "never", "0"}:
+        return 0
+    if not (word.isascii() and word.isdigit() and 1 <= int(word) <= MAX_RETENTION):
+        raise BadArgument(user_message=f"Write a number of days, 1 to {MAX_RETENTION:,}, or `off`.")
+    return int(word)
+
+
 async def _own(context: CommandContext) -> list[MemoryProfile]:
     return await context.store.get_memory_profiles(context.user.id)
 
@@ -251,6 +285,13 @@ SUBCOMMANDS = (
     ),
     _sub("delete", "Delete a profile with its memories", _NAME, handler=delete, destructive=True),
     _sub("default", "Choose the profile that is used where you chose none", _NAME, handler=default),
+    _sub(
+        "retention",
+        "Set how long a profile's talk and memories are kept",
+        Argument("name", "the profile's name", required=True, completes="profile"),
+        Argument("days", "a number of days, or `off`; shows it when left out", rest=True),
+        handler=retention,
+    ),
     _sub("share", "Let a room's answers use a profile of yours", _NAME, handler=share),
     _sub("unshare", "Take a share back", _NAME, handler=unshare),
     _sub(
