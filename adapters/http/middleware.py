@@ -16,6 +16,10 @@ from core.types import new_id
 log = logging.getLogger(__name__)
 
 
+MAX_HEADERS = 65_536
+"""Bytes, all together. The server in front of us has no limit of its own."""
+
+
 class BodyTooLarge(HTTPException):
     """As the framework's own kind, so that reading a body passes it on."""
 
@@ -57,6 +61,9 @@ class Surroundings:
     async def _serve(self, exchange: _Exchange) -> None:
         scope = exchange.scope
         try:
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS:
+                await exchange.refuse(431, "The headers are too large.", "too_large")
+                return
             length = Headers(scope=scope).get("content-length", "")
             if length.isdecimal() and int(length[:20]) > self._max_body:
                 raise BodyTooLarge

@@ -101,11 +101,13 @@ class Site:
     town: Town
     services: ApiServices
     config: HttpConfig
-    transport: httpx2.ASGITransport
     stack: AsyncExitStack
+    address: str = ""
 
     async def visitor(self) -> Client:
-        http = httpx2.AsyncClient(transport=self.transport, base_url="http://bot.test")
+        """Over a real socket where the site is served on one."""
+        transport = None if self.address else httpx2.ASGITransport(self.app)
+        http = httpx2.AsyncClient(transport=transport, base_url=self.address or "http://bot.test", timeout=30)
         return Client(await self.stack.enter_async_context(http))
 
     async def person(self, name: str = "ana") -> Client:
@@ -154,7 +156,7 @@ class Builder:
         }
         config = HttpConfig(**settings)  # type: ignore[arg-type]  # fields of HttpConfig
         app = create_app(api, config)
-        return Site(app, town, api, config, httpx2.ASGITransport(app), self.stack)
+        return Site(app, town, api, config, self.stack)
 
 
 @pytest.fixture(scope="session")
@@ -184,14 +186,16 @@ class Live:
 @asynccontextmanager
 async def served(site: Site) -> AsyncIterator[Live]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(site.app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve([listener]))  # without its signal handlers
     async with asyncio.timeout(10):
         while not server.started:  # noqa: ASYNC110 # uvicorn has no event for it
             await asyncio.sleep(0.01)
+    site.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     try:
-        yield Live(site, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield Live(site, site.address)
     finally:
         server.should_exit = True
         await task

@@ -36,7 +36,6 @@ OPEN = {
     ("POST", "/api/v1/auth/refresh"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
-    ("GET", "/metrics"),
     # The platforms' own signatures are checked by their adapters.
     ("POST", "/webhooks/{platform}"),
     ("POST", "/webhooks/{platform}/{rest:path}"),

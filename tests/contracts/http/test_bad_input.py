@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import pytest
 
+from adapters.http.config import RateLimitConfig
 from core.types import new_id
-from tests.contracts.http.conftest import PASSWORD, Builder, Site
+from tests.contracts.http.conftest import PASSWORD, Builder, Site, served
 
 DEEP = "[" * 100_000
+
+
+@pytest.fixture
+async def site(build_site: Builder) -> AsyncIterator[Site]:
+    """Behind a real server: what it makes of broken requests is part of the answer."""
+    async with served(await build_site()) as live:
+        yield live.site
 
 
 @pytest.mark.parametrize(
@@ -108,11 +119,75 @@ async def test_what_looks_like_sql_is_only_text(site: Site) -> None:
     await ana.ok("GET", "/auth/me")
 
 
-@pytest.mark.parametrize("path", ["/../pyproject.toml", "/%2e%2e/app.py", "/..%2f..%2fconfig.py", "/page/../../app.py"])
-async def test_the_page_serves_its_own_files_only(site: Site, path: str) -> None:
-    answer = await (await site.visitor()).http.get(path)
-    assert answer.status_code == 404
-    assert "FastAPI" not in answer.text
+async def raw(site: Site, request: bytes) -> bytes:
+    """The answer to bytes that no HTTP client would send."""
+    address = urlsplit(site.address)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(10):
+            return await reader.read(4_000)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../pyproject.toml",
+        "/../../../../etc/passwd",
+        "//etc/passwd",
+        "/%2e%2e/app.py",
+        "/..%2f..%2fconfig.py",
+        "/..\\..\\app.py",
+        "/page/../../app.py",
+        "/%00",
+        "/style.css%00.js",
+        "/.git/config",
+        "http://other.example/../app.py",
+        "/api/v1/../../app.py",
+        "/api/v1/memory-profiles/..%2f..%2fauth%2fme",
+    ],
+)
+async def test_paths_lead_nowhere_but_to_the_pages_own_files(site: Site, path: str) -> None:
+    answer = await raw(site, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.split(b" ")[1] in (b"400", b"401", b"404"), answer[:200]
+    assert b"FastAPI" not in answer
+    assert b"root:" not in answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Bad: a\x00b\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nNo colon here\r\n\r\n",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 200_000 + b"\r\n\r\n",
+    ],
+)
+async def test_broken_requests_are_refused_and_the_server_goes_on(site: Site, request_bytes: bytes) -> None:
+    ana = await site.person("ana")
+    answer = await raw(site, request_bytes)
+    assert answer == b"" or answer.split(b" ")[1].startswith(b"4"), answer[:200]
+    await ana.ok("GET", "/auth/me")
+
+
+async def test_a_header_that_lies_about_its_address_changes_no_limit(build_site: Builder) -> None:
+    limits = RateLimitConfig("1000/minute", "1000/minute", "2/minute")
+    async with served(await build_site(rate_limits=limits)) as live:
+        visitor = await live.site.visitor()
+        body = {"email": "ana@example.org", "password": "not the password"}
+        statuses = []
+        for number in range(4):
+            headers = {"X-Real-IP": f"10.0.0.{number}", "Forwarded": f"for=10.0.0.{number}"}
+            changed = {**body, "email": f"ana{number}@example.org"}
+            statuses.append((await visitor.send("POST", "/auth/login", changed, headers=headers)).status_code)
+        assert statuses == [401, 401, 429, 429]
 
 
 async def test_wrong_codes_are_limited(site: Site) -> None:
@@ -123,8 +198,7 @@ async def test_wrong_codes_are_limited(site: Site) -> None:
     assert statuses == [400, 400, 400, 400, 400, 429]
 
 
-async def test_others_go_on_meanwhile(build_site: Builder) -> None:
-    site = await build_site()
+async def test_others_go_on_meanwhile(site: Site) -> None:
     ana, eve = await site.person("ana"), await site.visitor()
     for content in (DEEP.encode(), b"{" * 1000, b"\x00" * 1000):
         await eve.http.post("/api/v1/auth/login", content=content, headers={"Content-Type": "application/json"})
