@@ -187,7 +187,7 @@ def _is_authentic(verifier: SignatureVerifier, headers: Mapping[str, str], body:
     (https://docs.slack.dev/authentication/verifying-requests-from-slack)."""
     try:
         return verifier.is_valid_request(body, dict(headers))
-    except (ValueError, TypeError):  # a timestamp that is no number, a signature or body that is no text
+    except (ValueError, TypeError, OverflowError):  # a timestamp that is no number, a signature or body that is no text
         return False
 
 
