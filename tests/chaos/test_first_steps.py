@@ -167,5 +167,5 @@ async def test_the_manifest_is_printed_for_either_way(tmp_path: Path) -> None:
         assert json.loads(out)["settings"]["socket_mode_enabled"] is True
         code, out = await memorychat(tmp_path, env, "slack-manifest", "--http", "https://bot.example.org")
         assert code == 0
-        assert "https://bot.example.org/slack/events" in out
+        assert "https://bot.example.org/webhooks/slack/events" in out
         assert (await memorychat(tmp_path, env, "slack-manifest"))[0] == 1

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from adapters.platforms.slack.manifest import EVENTS_PATH
 from tests.chaos.bot import GatedModel, environment, gated_model, running
 from tests.chaos.test_run import LABEL, answered, slack_settings, stopped, telegram_settings
 from tests.e2e.discord.wire import Wire
 from tests.e2e.slack import model as slack_model
 from tests.e2e.slack.server import SlackServer
+from tests.e2e.slack.transport import HttpTransport
 from tests.e2e.telegram.server import ANNA, TelegramServer
 from tests.support.polling import eventually
 
@@ -123,3 +126,41 @@ async def test_one_process_serves_all_three_platforms_and_stops_in_time(tmp_path
         assert [len(texts) for texts in everywhere("good morning")] == [1, 1, 1]
         assert [len(texts) for texts in everywhere("and one more")] == [1, 1, 1]
         assert "Traceback" not in (tmp_path / "run.log").read_text("utf-8")
+
+
+async def test_slack_and_telegram_push_to_a_process_that_serves_http(tmp_path: Path, model: GatedModel) -> None:
+    """With the addresses that the manifest and the README name."""
+    model.gate.set()
+    port = _free_port()
+    async with TelegramServer() as telegram, SlackServer() as slack:
+        pushed = {
+            "HTTP_PORT": str(port),
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_SIGNING_SECRET": slack.signing_secret,
+            "SLACK_BASE_URL": slack.base_url,
+            "TELEGRAM_WEBHOOK_URL": f"http://127.0.0.1:{port}/webhooks/telegram",
+            "TELEGRAM_WEBHOOK_SECRET": "between-us",
+        }
+        env = environment(tmp_path, model, telegram_settings(telegram) | pushed)
+        slack.http = HttpTransport(f"http://127.0.0.1:{port}{EVENTS_PATH}", slack.signing_secret)
+        async with running(tmp_path, env) as process:
+            await eventually(lambda: bool(telegram.webhook["url"]) and "slack has started" in _log(tmp_path), 30.0)
+            telegram.say(ANNA, "from telegram")
+            slack.say(slack_model.BEN, "from slack")
+            slack.command(slack_model.BEN, "/help")
+            await eventually(lambda: answered(telegram.visible_messages(ANNA), "from telegram"), 20.0)
+            dm = slack_model.DM[slack_model.BEN]
+            await eventually(lambda: answered(slack.visible_messages(dm, slack_model.BEN), "from slack"), 20.0)
+            await eventually(lambda: any("/incognito" in text for text in slack.visible_messages(dm)), 20.0)
+            assert telegram.called("getUpdates") == []
+            assert await stopped(process) < 10.0
+
+
+def _log(folder: Path) -> str:
+    return (folder / "run.log").read_text("utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

@@ -90,8 +90,8 @@ class SlackAdapter:
         granted = str(response.headers.get("x-oauth-scopes") or "").replace(" ", "").split(",")
         return tuple(scope for scope in SCOPES if scope not in granted)
 
-    async def handle_http(self, path: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
-        """Status, headers and body of the answer to a POST of Slack. Every path is the same to it."""
+    async def handle_http(self, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        """Status, headers and body of the answer to a POST of Slack."""
         return await self._receiver.handle_http(headers, body)
 
     async def send(

@@ -13,7 +13,7 @@ from typing import Any
 from adapters.platforms.slack.config import UMBRELLA
 from core.commands.model import Command
 
-EVENTS_PATH = "/slack/events"
+EVENTS_PATH = "/webhooks/slack/events"
 
 BOT_EVENTS = (
     "app_home_opened",

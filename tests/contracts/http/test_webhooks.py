@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from adapters.http.routes.webhooks import TakesPushes, TakesRequests
+from adapters.platforms.slack import SlackAdapter, SlackConfig
+from adapters.platforms.telegram import TelegramAdapter, TelegramConfig
 from core.capabilities import PlatformCapabilities
 from core.ports import PlatformAdapter
 from core.types import PlatformName
@@ -50,6 +53,17 @@ async def test_each_platform_gets_its_own_pushes(build_site: Builder) -> None:
     secret = {"X-Telegram-Bot-Api-Secret-Token": "s"}
     assert (await http.post("/webhooks/telegram", content=b"{}", headers=secret)).status_code == 200
     assert (await http.post("/webhooks/discord", content=b"{}")).status_code == 404
+
+
+async def test_the_real_adapters_are_what_the_routes_look_for() -> None:
+    slack = SlackAdapter(SlackConfig(bot_token="xoxb-1", signing_secret="shh"))
+    telegram = TelegramAdapter(TelegramConfig(token="1:x"))
+    assert isinstance(slack, TakesRequests)
+    assert isinstance(telegram, TakesPushes)
+    assert (await slack.handle_http({}, b"{}"))[0] == 401
+    assert await telegram.handle_webhook({}, b"{}") == 401
+    await slack.stop()
+    await telegram.stop()
 
 
 async def test_a_platform_that_is_off_is_not_there(site: Site) -> None:

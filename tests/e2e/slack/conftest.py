@@ -72,7 +72,7 @@ async def served(adapter: SlackAdapter) -> AsyncIterator[str]:
     """The adapter's HTTP side behind a real web server, as the product mounts it."""
 
     async def receive(request: web.Request) -> web.Response:
-        status, headers, body = await adapter.handle_http(request.path, dict(request.headers), await request.read())
+        status, headers, body = await adapter.handle_http(dict(request.headers), await request.read())
         return web.Response(status=status, headers=headers, body=body)
 
     app = web.Application(client_max_size=10_000_000)

@@ -365,13 +365,13 @@ async def test_forged_old_and_malformed_requests_are_refused_and_not_logged(
         headers = {"Content-Type": "application/json" if broken[:1] in b"{[" else "text/plain"}
         assert (await slack.http.post({**headers, **signature("shh", broken)}, broken))[0] == status
     big = b"x" * 3_000_001
-    assert (await web_adapter.handle_http("/slack/events", signature("shh", big), big))[0] == 413
+    assert (await web_adapter.handle_http(signature("shh", big), big))[0] == 413
     assert desk.events == []
     assert "my secret" not in caplog.text
 
 
 async def test_without_a_signing_secret_there_is_no_http(slack: SlackServer, adapter: SlackAdapter) -> None:
-    assert (await adapter.handle_http("/slack/events", {}, b"{}"))[0] == 404
+    assert (await adapter.handle_http({}, b"{}"))[0] == 404
 
 
 async def test_requests_before_the_start_are_to_come_again(slack: SlackServer, desk: Desk) -> None:

@@ -71,7 +71,7 @@ def test_socket_and_http_differ_in_their_addresses_only() -> None:
     by_socket, by_http = manifest(COMMANDS), manifest(COMMANDS, http_url="https://bot.example.org/")
     assert by_socket["settings"]["socket_mode_enabled"]
     assert "request_url" not in json.dumps(by_socket)
-    url = "https://bot.example.org/slack/events"
+    url = "https://bot.example.org/webhooks/slack/events"
     assert not by_http["settings"]["socket_mode_enabled"]
     assert by_http["settings"]["event_subscriptions"]["request_url"] == url
     assert by_http["settings"]["interactivity"]["request_url"] == url
