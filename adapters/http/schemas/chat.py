@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from adapters.http.schemas.common import FullText, Id, Metadata, Request, Response, example
+from adapters.http.schemas.common import (
+    EXAMPLE_ID,
+    EXAMPLE_MEMORY,
+    EXAMPLE_TURN,
+    EXAMPLE_USER,
+    MOMENT,
+    FullText,
+    Id,
+    Metadata,
+    Request,
+    Response,
+    example,
+)
 from core.engine import ConversationSummary as Summary
 from core.messages import ReplyDone
 from core.types import ChatMessage, ChatSession, PrivacyMode
@@ -14,6 +26,20 @@ from core.types import ChatMessage, ChatSession, PrivacyMode
 __all__ = ["PrivacyMode"]
 
 MAX_MESSAGE = 100_000
+
+CHAT_EXAMPLE: dict[str, object] = {
+    "session_id": EXAMPLE_ID,
+    "turn_id": EXAMPLE_TURN,
+    "reply": "You are allergic to **peanuts**.",
+    "kind": "answer",
+    "privacy_mode": "normal",
+    "badge": "",
+    "memories_used": [EXAMPLE_MEMORY],
+    "usage": {"prompt_tokens": 210, "completion_tokens": 9},
+    "recall_missed": False,
+    "buttons": [],
+    "files": [],
+}
 
 
 class ChatSessionCreate(Request):
@@ -33,7 +59,18 @@ class ChatSessionUpdate(Request):
 
 
 class ChatSessionResponse(Response):
-    """`badge` is the sign of the mode, `''` in normal mode; show it with the talk."""
+    """`closed_at`: no message is taken any more. `memory_profile_id` None: that profile was deleted."""
+
+    model_config = example(
+        id=EXAMPLE_ID,
+        user_id=EXAMPLE_USER,
+        memory_profile_id=EXAMPLE_MEMORY,
+        privacy_mode="normal",
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        closed_at=MOMENT,
+        message_count=4,
+    )
 
     id: str
     user_id: str
@@ -52,11 +89,22 @@ class ChatSessionResponse(Response):
 class ChatMessageCreate(Request):
     """A message as a person writes it."""
 
+    model_config = example(content="What am I allergic to?")
+
     content: Annotated[FullText, Field(min_length=1, max_length=MAX_MESSAGE)]
 
 
 class ChatMessageResponse(Response):
     """`content` None: its key was destroyed."""
+
+    model_config = example(
+        id=EXAMPLE_MEMORY,
+        session_id=EXAMPLE_ID,
+        role="assistant",
+        content="You are allergic to **peanuts**.",
+        created_at=MOMENT,
+        metadata={"memories_used": [EXAMPLE_MEMORY], "privacy_mode": "normal"},
+    )
 
     id: str
     session_id: str
@@ -82,7 +130,7 @@ class ChatMessageResponse(Response):
 
 
 class ChatRequest(Request):
-    model_config = example(session_id="3d1f6c1e-5a0b-4a57-9f0e-2f8f3a1f7c11", message="What am I allergic to?")
+    model_config = example(session_id=EXAMPLE_ID, message="What am I allergic to?")
 
     session_id: Id
     message: Annotated[FullText, Field(min_length=1, max_length=MAX_MESSAGE)]
@@ -91,18 +139,24 @@ class ChatRequest(Request):
 class ReplyButton(Response):
     """Pressing it sends `command` as a message."""
 
+    model_config = example(label="Forget it", command="/forget 1", danger=True)
+
     label: str
     command: str
     danger: bool
 
 
 class ReplyFile(Response):
+    model_config = example(name="export.json", media_type="application/json", content_base64="e30=")
+
     name: str
     media_type: str
     content_base64: str
 
 
 class TokenUsage(Response):
+    model_config = example(prompt_tokens=210, completion_tokens=9)
+
     prompt_tokens: int
     completion_tokens: int
 
@@ -110,6 +164,8 @@ class TokenUsage(Response):
 class ChatResponse(Response):
     """`reply` is Markdown. `memories_used` are the ids of the memories that the prompt held; `recall_missed`: they
     could not be had in time. `badge` is the sign of the privacy mode the message was sent under."""
+
+    model_config = example(**CHAT_EXAMPLE)
 
     session_id: str
     turn_id: str
@@ -152,6 +208,8 @@ class ChatStreamChunk(Response):
     """One server-sent event; `type` is also its event name. `delta`: `text` is to be appended. `done`: `response` is
     the whole. `error`: `detail` and `code`, and `response` where the session keeps a reply that says so."""
 
+    model_config = example(type="done", response=CHAT_EXAMPLE)
+
     type: Literal["delta", "done", "error"]
     text: str | None = None
     response: ChatResponse | None = None
@@ -160,11 +218,24 @@ class ChatStreamChunk(Response):
 
 
 class StopResponse(Response):
+    model_config = example(stopped=True)
+
     stopped: bool
 
 
 class ConversationSummary(Response):
     """Counts and dates; of an incognito talk only the counts exist."""
+
+    model_config = example(
+        session_id=EXAMPLE_ID,
+        privacy_mode="normal",
+        message_count=4,
+        user_messages=2,
+        assistant_messages=2,
+        memories_used=1,
+        started_at=MOMENT,
+        last_message_at=MOMENT,
+    )
 
     session_id: str
     privacy_mode: PrivacyMode

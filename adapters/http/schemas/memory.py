@@ -5,13 +5,34 @@ from typing import Annotated
 
 from pydantic import Field
 
-from adapters.http.schemas.common import FullText, Id, Metadata, Request, Response, Text, example
+from adapters.http.schemas.common import (
+    EXAMPLE_ID,
+    EXAMPLE_USER,
+    MOMENT,
+    FullText,
+    Id,
+    Metadata,
+    Request,
+    Response,
+    Text,
+    example,
+)
 from core.types import Memory, MemoryProfile, RecalledMemory
 
 Name = Annotated[FullText, Field(min_length=1, max_length=40)]
 Description = Annotated[Text, Field(max_length=500)]
 Instructions = Annotated[Text, Field(max_length=2_000)]
 Content = Annotated[FullText, Field(min_length=1, max_length=2_000)]
+
+FOUND_EXAMPLE: dict[str, object] = {
+    "id": EXAMPLE_ID,
+    "memory": "I am allergic to peanuts.",
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+    "user_id": EXAMPLE_USER,
+    "metadata": {"state": "learned", "said_at": MOMENT, "platform": "slack"},
+    "score": 0.82,
+}
 
 
 class MemoryProfileCreate(Request):
@@ -34,6 +55,19 @@ class MemoryProfileUpdate(Request):
 
 
 class MemoryProfileResponse(Response):
+    model_config = example(
+        id=EXAMPLE_ID,
+        user_id=EXAMPLE_USER,
+        name="work",
+        description="Projects and colleagues",
+        instructions="Answer in one sentence.",
+        is_default=False,
+        retention_days=365,
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        memory_count=12,
+    )
+
     id: str
     user_id: str
     name: str
@@ -57,12 +91,23 @@ class MemoryCreate(Request):
 
 
 class MemoryUpdate(Request):
+    model_config = example(content="I am allergic to peanuts and walnuts.")
+
     content: Content
 
 
 class MemoryResponse(Response):
     """`metadata`: profile, state (`recent`, `learned`, `superseded`), when and where it was said, the turns it is
     from."""
+
+    model_config = example(
+        id=EXAMPLE_ID,
+        memory="I am allergic to peanuts.",
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        user_id=EXAMPLE_USER,
+        metadata={"state": "learned", "said_at": MOMENT, "platform": "slack"},
+    )
 
     id: str
     memory: str
@@ -102,6 +147,8 @@ class MemorySearchRequest(Request):
 class FoundMemory(MemoryResponse):
     """`score` is comparable within one search only."""
 
+    model_config = example(**FOUND_EXAMPLE)
+
     score: float
 
     @classmethod
@@ -112,21 +159,29 @@ class FoundMemory(MemoryResponse):
 class MemorySearchResponse(Response):
     """Best first."""
 
+    model_config = example(query="allergies", results=[FOUND_EXAMPLE], count=1)
+
     query: str
     results: list[FoundMemory]
     count: int
 
 
 class MemoryCopy(Request):
+    model_config = example(target_profile_id=EXAMPLE_ID)
+
     target_profile_id: Id
 
 
 class MemoryCopyResponse(Response):
+    model_config = example(copied=12)
+
     copied: int
 
 
 class ProfileShareResponse(Response):
     """A room whose answers may use the profile; sharing is done there, by `/profile share`."""
+
+    model_config = example(conversation_id=EXAMPLE_ID, platform="slack", created_at=MOMENT)
 
     conversation_id: str
     platform: str

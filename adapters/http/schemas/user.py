@@ -8,11 +8,10 @@ from zoneinfo import available_timezones
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from adapters.http.schemas.common import Metadata, Request, Response, Text, example
+from adapters.http.schemas.common import EXAMPLE_ID, EXAMPLE_USER, MOMENT, Metadata, Request, Response, Text, example
 from core.types import User
 
 MAX_METADATA = 4_000
-EXAMPLE_ID = "3d1f6c1e-5a0b-4a57-9f0e-2f8f3a1f7c11"
 
 
 def _address(text: str) -> str:
@@ -47,6 +46,23 @@ NewPassword = Annotated[SecretStr, AfterValidator(_scalar), Field(min_length=8, 
 Password = Annotated[SecretStr, Field(min_length=1, max_length=200)]
 Zone = Annotated[str, AfterValidator(_zone), Field(max_length=64)]
 
+USER_EXAMPLE: dict[str, object] = {
+    "id": EXAMPLE_USER,
+    "email": "ana@example.org",
+    "display_name": "Ana",
+    "language": "en",
+    "timezone": "Europe/Berlin",
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+    "metadata": {},
+}
+ACCOUNT_EXAMPLE: dict[str, object] = {
+    "id": EXAMPLE_ID,
+    "platform": "slack",
+    "display_name": "Ana",
+    "created_at": MOMENT,
+}
+
 
 class UserCreate(Request):
     """A new account. The password has 8 to 200 characters; anything goes in it."""
@@ -65,6 +81,8 @@ class UserLogin(Request):
 
 
 class RefreshRequest(Request):
+    model_config = example(refresh_token="eyJhbGciOiJIUzI1NiIs…")  # noqa: S106 # an example
+
     refresh_token: str = Field(min_length=1, max_length=4_000)
 
 
@@ -81,6 +99,8 @@ class UserUpdate(Request):
 
 class PasswordChange(Request):
     """Every other client of this account is signed out."""
+
+    model_config = example(current_password="correct horse battery", new_password="another horse battery")  # noqa: S106 # an example
 
     current_password: Password
     new_password: NewPassword
@@ -102,6 +122,8 @@ class AccountDeletion(Request):
 
 
 class UserResponse(Response):
+    model_config = example(**USER_EXAMPLE)
+
     id: str
     email: str | None
     display_name: str
@@ -118,6 +140,14 @@ class UserResponse(Response):
 
 class TokenResponse(Response):
     """`expires_in` is the access token's life in seconds. A refresh token works once; the answer has the next one."""
+
+    model_config = example(
+        access_token="eyJhbGciOiJIUzI1NiIs…",  # noqa: S106 # an example
+        token_type="bearer",  # noqa: S106 # an example
+        expires_in=900,
+        refresh_token="eyJhbGciOiJIUzI1NiIs…",  # noqa: S106 # an example
+        user=USER_EXAMPLE,
+    )
 
     access_token: str
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 # the kind of token that RFC 6750 names, not a secret
@@ -143,15 +173,21 @@ class ErasureReceiptResponse(Response):
 class LinkCodeResponse(Response):
     """To be typed as `/link CODE` in a direct chat with the bot; works once, for ten minutes."""
 
+    model_config = example(code="ABCDE-FGHJK", expires_at=MOMENT)
+
     code: str
     expires_at: datetime
 
 
 class LinkCodeRedeem(Request):
+    model_config = example(code="ABCDE-FGHJK")
+
     code: Annotated[Text, Field(min_length=1, max_length=40)]
 
 
 class LinkedAccountResponse(Response):
+    model_config = example(**ACCOUNT_EXAMPLE)
+
     id: str
     platform: str
     display_name: str
@@ -161,16 +197,22 @@ class LinkedAccountResponse(Response):
 class LinkOfferResponse(Response):
     """Whose the code is. Nothing is joined before `confirm` is called with the token."""
 
+    model_config = example(token=EXAMPLE_ID, accounts=[ACCOUNT_EXAMPLE])
+
     token: str
     accounts: list[LinkedAccountResponse]
 
 
 class LinkConfirm(Request):
+    model_config = example(token=EXAMPLE_ID)
+
     token: Annotated[str, Field(pattern="^[0-9a-f-]{36}$")]
 
 
 class JoinResponse(Response):
     """How much came along; `renamed` are profiles that had to take another name."""
+
+    model_config = example(memories=12, profiles=1, renamed=[["work", "work 2"]])
 
     memories: int
     profiles: int
@@ -179,6 +221,8 @@ class JoinResponse(Response):
 
 class UsageResponse(Response):
     """Today's (UTC), all platforms together. A limit of 0 is none."""
+
+    model_config = example(messages=14, prompt_tokens=5210, completion_tokens=880, daily_messages=200, daily_tokens=0)
 
     messages: int
     prompt_tokens: int

@@ -15,6 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from adapters.http.schemas import chat, memory, user
+from adapters.http.schemas.common import Request, Response
 from tests.contracts.http.conftest import Live, Site
 
 SCHEMAS = {
@@ -31,6 +33,21 @@ CHECKS = [not_a_server_error, status_code_conformance, response_schema_conforman
 async def test_all_models_are_documented(site: Site) -> None:
     assert len(SCHEMAS) == 23
     assert set(site.app.openapi()["components"]["schemas"]) >= SCHEMAS
+
+
+async def test_every_model_has_an_example_that_is_one(site: Site) -> None:
+    models = {
+        name: model for module in (chat, memory, user) for name, model in vars(module).items() if _is_model(model)
+    }
+    documented = site.app.openapi()["components"]["schemas"]
+    assert {*models} >= {name for name in documented if name in SCHEMAS and name != "PrivacyMode"}
+    for name, model in models.items():
+        (shown,) = documented[name]["examples"]
+        model.model_validate(shown)
+
+
+def _is_model(thing: object) -> bool:
+    return isinstance(thing, type) and issubclass(thing, Request | Response) and thing not in (Request, Response)
 
 
 async def test_the_document_is_served(site: Site) -> None:
