@@ -21,13 +21,16 @@ from bot.settings import Settings
 from bot.storage import erase_files, make_ephemeral, open_sealer, open_store
 from bot.thinking import make_memory, make_model, make_transcriber
 from core.access import AccessControl
+from core.breaker import Breaker
 from core.commands.registry import Registry, build_registry
 from core.delivery import Delivery
 from core.direct import DIRECT, DirectAdapter
 from core.engine import ConversationEngine
 from core.errors import AnotherRunner, ConfigurationError
+from core.guarding import GuardedMemory, GuardedModel
 from core.linking import AccountLinking
 from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber, TurnQueue
+from core.ports.observer import UNOBSERVED, Observer
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
@@ -84,6 +87,7 @@ async def build(
     model: LanguageModel | None = None,
     answering: bool = True,
     duty: Duty = Duty.ALONE,
+    observer: Observer = UNOBSERVED,
 ) -> AsyncIterator[App]:
     """Open what the settings name, and close it again in the reverse order.
 
@@ -110,7 +114,13 @@ async def build(
         transcriber = make_transcriber(settings)
         if transcriber is not None:
             stack.push_async_callback(transcriber.close)
-        memory = make_memory(settings, store, sealer, model, clock)
+        model = GuardedModel(model, _breaker("language model", clock, observer), observer)
+        memory = GuardedMemory(
+            make_memory(settings, store, sealer, model, clock),
+            _breaker("memory", clock, observer),
+            observer,
+            make_policy(settings).recall_deadline,
+        )
         stack.push_async_callback(memory.close)
         if answering and (duty in (Duty.ALONE, Duty.GATEWAY) or not is_shared):
             await _take_runner_lock(store, owner, waits=duty is Duty.GATEWAY)
@@ -119,7 +129,19 @@ async def build(
         if configured:
             platforms = [*platforms, *configured_platforms(settings, store, registry)]
         app = _assemble(
-            settings, clock, owner, store, sealer, ephemeral, memory, model, registry, platforms, transcriber, duty
+            settings,
+            clock,
+            owner,
+            store,
+            sealer,
+            ephemeral,
+            memory,
+            model,
+            registry,
+            platforms,
+            transcriber,
+            duty,
+            observer,
         )
         for adapter in app.platforms:
             # Registered before the engine's end, so that running turns still reach their people.
@@ -128,6 +150,10 @@ async def build(
             await app.engine.start(only_process=not is_shared)
             stack.push_async_callback(app.engine.close, STOP_GRACE)
         yield app
+
+
+def _breaker(name: str, clock: Clock, observer: Observer) -> Breaker:
+    return Breaker(name, clock=clock.monotonic, changed=observer.circuit)
 
 
 async def _take_runner_lock(store: Store, owner: str, *, waits: bool) -> None:
@@ -182,12 +208,13 @@ def _assemble(
     store: Store,
     sealer: Sealer,
     ephemeral: EphemeralStore,
-    memory: MemoryPort,
-    model: LanguageModel,
+    memory: GuardedMemory,
+    model: GuardedModel,
     registry: Registry,
     platforms: Sequence[PlatformAdapter],
     transcriber: Transcriber | None,
     duty: Duty,
+    observer: Observer,
 ) -> App:
     policy = make_policy(settings)
     direct = DirectAdapter()
@@ -210,7 +237,7 @@ def _assemble(
         memory=memory,
         model=model,
         registry=registry,
-        delivery=Delivery(store, adapters, clock, policy),
+        delivery=Delivery(store, adapters, clock, policy, observer),
         quotas=Quotas(store, policy),
         clock=clock,
         policy=policy,
@@ -218,6 +245,8 @@ def _assemble(
         linking=AccountLinking(store, sealer, clock, tell),
         erase_files=partial(erase_files, settings),
         transcriber=transcriber,
+        observer=observer,
+        conditions=lambda: {**model.condition, **memory.condition},
     )
     access = AccessControl(make_access(settings), store, clock, services.delivery.say)
     engine = ConversationEngine(services, queue, access, adapters, direct)

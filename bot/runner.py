@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from bot.bootstrap import App, Duty, build
+from bot.operations import Board, operations
 from bot.platforms import pushes
 from bot.scheduler import Scheduler
 from bot.settings import Settings
@@ -33,7 +34,9 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(build(settings, configured=True, duty=duty))
+        board = Board.of(settings)
+        await stack.enter_async_context(operations(settings, board))
+        app = await stack.enter_async_context(build(settings, configured=True, duty=duty, observer=board.observer))
         _refuse_idleness(settings, duty)
         stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
         if duty in (Duty.ALONE, Duty.WORKER) or settings.queue.kind == "embedded":
@@ -41,10 +44,11 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
         if duty in (Duty.ALONE, Duty.WEB):
             from bot.web import serving
 
-            await stack.enter_async_context(serving(app))
+            await stack.enter_async_context(serving(app, board.registries.append))
         if duty is Duty.GATEWAY:
             stack.push_async_callback(_end, asyncio.create_task(_watch_lock(app, stop)))
         await _hear(app, heard(app, duty), stack)
+        board.app = app
         log.info("%s is up", duty.value)
         await stop.wait()
         log.info("stopping")

@@ -76,6 +76,10 @@ class OpenAISettings(Group):
     timeout: Duration = variable(
         "OPENAI_TIMEOUT", MINUTE, "Longest wait for the next piece of an answer", ge=timedelta(seconds=1)
     )
+    prompt_price: float = variable(
+        "OPENAI_PROMPT_PRICE", 0.0, "What a million prompt tokens cost, for the metrics", ge=0
+    )
+    completion_price: float = variable("OPENAI_COMPLETION_PRICE", 0.0, "What a million answered tokens cost", ge=0)
     images: bool = variable("OPENAI_IMAGES", True, "Whether the model takes images")
     transcription_model: str = variable("OPENAI_TRANSCRIPTION_MODEL", "", "Model for voice notes; empty: refused")
 
@@ -293,6 +297,13 @@ class HTTPSettings(Group):
     host: Label = variable("HTTP_HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for all")
     port: int = variable("HTTP_PORT", 8000, "Port", ge=0, le=65_535)
     public_url: HttpUrl | None = variable("HTTP_PUBLIC_URL", None, "How it is reached from outside")
+
+
+class OperationsSettings(Group):
+    """Health and metrics of each process, on a port of its own: /healthz, /readyz, /metrics (Prometheus)"""
+
+    host: Label = variable("OPERATIONS_HOST", "127.0.0.1", "Address to listen on; whoever reaches it sees the numbers")
+    port: int | None = variable("OPERATIONS_PORT", None, "Port; empty: neither is served", ge=0, le=65_535)
 
 
 class RedisSettings(Group):

@@ -38,6 +38,7 @@ from bot.setting_groups import (
     LoggingSettings,
     Mem0Settings,
     OpenAISettings,
+    OperationsSettings,
     PersonaSettings,
     PlatformSettings,
     PrivacySettings,
@@ -82,6 +83,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = Field(default_factory=RedisSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
     http: HTTPSettings = Field(default_factory=HTTPSettings)
+    operations: OperationsSettings = Field(default_factory=OperationsSettings)
     jwt: JWTSettings = Field(default_factory=JWTSettings)
     cors: CORSSettings = Field(default_factory=CORSSettings)
     rate_limits: RateLimitSettings = Field(default_factory=RateLimitSettings)

@@ -6,14 +6,13 @@ import asyncio
 import logging
 import os
 import secrets
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from adapters.http.app import create_app
@@ -21,6 +20,7 @@ from adapters.http.config import CorsConfig, HttpConfig, JwtConfig, RateLimitCon
 from adapters.http.services import ApiServices
 from bot.bootstrap import App
 from bot.policies import make_policy
+from bot.server import listener, serving_on
 from bot.settings import Settings
 from bot.storage import erase_files
 from core.errors import ConfigurationError
@@ -31,8 +31,6 @@ from core.quotas import Quotas
 log = logging.getLogger(__name__)
 
 SECRET_FILE = "jwt_secret"  # noqa: S105 # a file's name
-START_TIMEOUT = 10.0
-STOP_TIMEOUT = 2
 
 
 def make_web(app: App) -> FastAPI:
@@ -110,49 +108,16 @@ def _plain(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 
-class _Server(uvicorn.Server):
-    """Signals are the process's own business."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 @asynccontextmanager
-async def serving(app: App) -> AsyncIterator[str]:
-    """Serve until left; gives the address. Open requests get a few seconds to end.
+async def serving(app: App, measured: Callable[[CollectorRegistry], object] = lambda _: None) -> AsyncIterator[str]:
+    """Serve until left; gives the address. `measured` is told where the requests are counted.
 
     Raises ConfigurationError when the port cannot be listened on.
     """
     http = app.settings.http
-    try:
-        listener = socket.create_server((http.host, http.port), backlog=512, reuse_port=False)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else "no such address"
-        raise ConfigurationError(f"HTTP_HOST, HTTP_PORT: {http.host}:{http.port} cannot be used ({reason})") from None
-    # Taken over by every connection. Without it the body waits 40 ms for the client to acknowledge the headers: asyncio
-    # sets it only on sockets that were made by the name of their protocol.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made = listener(http.host, http.port, "HTTP_HOST, HTTP_PORT")
     web = await asyncio.to_thread(make_web, app)
-    config = uvicorn.Config(
-        web,
-        log_config=None,
-        # It would write query strings, which hold what people search for.
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=STOP_TIMEOUT,
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve([listener]))
-    try:
-        async with asyncio.timeout(START_TIMEOUT):
-            while not server.started and not task.done():  # noqa: ASYNC110 # uvicorn has no event for it
-                await asyncio.sleep(0.01)
-        host, port = listener.getsockname()[:2]
-        log.info("the web page is on http://%s:%d", host, port)
-        yield f"http://{host}:{port}"
-    finally:
-        server.should_exit = True
-        await task
-        listener.close()
+    measured(web.state.metrics.registry)
+    async with serving_on(made, web, lifespan=True) as address:
+        log.info("the web page is on %s", address)
+        yield address

@@ -49,6 +49,7 @@ class Breaker:
         self._count = 0
         self._until = 0.0
         self._probing = False
+        changed(name, self.state)
 
     def admits(self) -> bool:
         """Whether a call may be made now; the one that may while half open is the probe."""

@@ -58,6 +58,12 @@ class GuardedModel:
     def is_offline(self) -> bool:
         return self._model.is_offline
 
+    @property
+    def condition(self) -> dict[str, str]:
+        """For `/status`, when something is wrong."""
+        away = self._breaker.state is not Circuit.CLOSED
+        return {"Language model": "cannot be reached at the moment; messages are kept for /retry"} if away else {}
+
     async def generate_response(
         self,
         messages: Sequence[ModelMessage],
@@ -153,8 +159,10 @@ class GuardedMemory:
         self._deadline = deadline
 
     @property
-    def is_away(self) -> bool:
-        return self._breaker.state is not Circuit.CLOSED
+    def condition(self) -> dict[str, str]:
+        """For `/status`, when something is wrong."""
+        away = self._breaker.state is not Circuit.CLOSED
+        return {"Memory": "cannot be reached at the moment; I answer without it"} if away else {}
 
     @property
     def is_ready(self) -> bool:

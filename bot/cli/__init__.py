@@ -40,7 +40,7 @@ app = typer.Typer(
 )
 for command in (chat.chat, setup.setup, doctor.doctor, version.version, backup.backup, backup.restore):
     app.command()(command)
-for process in (processes.run, processes.gateway, processes.worker, processes.web):
+for process in (processes.run, processes.gateway, processes.worker, processes.web, processes.health):
     app.command()(process)
 app.command("audit")(privacy.audit)
 app.command("import")(privacy.import_)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bot.cli.common import load_settings, run_async
+import asyncio
+
+import typer
+
+from bot.cli.common import load_settings, note, run_async
 
 
 def run() -> None:
@@ -23,6 +27,16 @@ def worker() -> None:
 def web() -> None:
     """Serve the web page and the REST API, and take what platforms push, until stopped."""
     _serve("web")
+
+
+def health() -> None:
+    """Ask the process on OPERATIONS_PORT whether it is ready: exit code 0 and no word when it is."""
+    settings = load_settings()
+    from bot.operations import look
+
+    if problem := asyncio.run(look(settings)):
+        note(problem)
+        raise typer.Exit(1)
 
 
 def _serve(duty: str) -> None:

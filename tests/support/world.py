@@ -8,7 +8,7 @@ async with world() as town:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +29,7 @@ from core.linking import AccountLinking
 from core.messages import Acceptance, InboundMessage, Reply, ReplyAddress, RoomRole, Sender
 from core.policy import EnginePolicy
 from core.ports import EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber
+from core.ports.observer import UNOBSERVED, Observer
 from core.quotas import Quotas
 from core.respond import Services
 from core.sealing import Sealer
@@ -136,6 +137,8 @@ async def world(
     transcriber: Transcriber | None = None,
     start: bool = True,
     owner: str = "here",
+    observer: Observer = UNOBSERVED,
+    conditions: Callable[[], dict[str, str]] = dict,
 ) -> AsyncIterator[Town]:
     """One running process. Give `store`, `clock` and `sealer` again to restart it over what it kept."""
     clock = clock or ManualClock(NOON)
@@ -164,13 +167,15 @@ async def world(
         memory=memory,
         model=model,
         registry=build_registry(),
-        delivery=Delivery(store, adapters, clock, policy),
+        delivery=Delivery(store, adapters, clock, policy, observer),
         quotas=Quotas(store, policy),
         clock=clock,
         policy=policy,
         owner=owner,
         linking=AccountLinking(store, sealer, clock, tell),
         transcriber=transcriber,
+        observer=observer,
+        conditions=conditions,
     )
     access = AccessControl(rules or {}, store, clock, services.delivery.say)
     engine = ConversationEngine(services, queue, access, adapters, direct)
