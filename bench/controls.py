@@ -73,7 +73,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text.casefold())
 
 
-class _Embedding:
+class Embedding:
     """Our offline embedder where mem0 would call OpenAI, so that only the memory differs."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ def _run_mem0(folder: str) -> None:
             "history_db_path": f"{folder}/history.db",
         }
     )
-    memory.embedding_model = _Embedding()
+    memory.embedding_model = Embedding()
     names: dict[str, str] = {}
     for namespace, name, speaker, text in job["said"]:
         message = {"role": "user", "content": text, "name": speaker}

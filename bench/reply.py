@@ -1,68 +1,173 @@
-"""From accepted message to delivered reply, with a model that answers at once.
+"""From accepted message to delivered reply: what everything but the model costs.
 
-`python -m bench.reply [memories]` prints what everything but the model costs; the control is the same engine in an
-incognito talk, which recalls, learns and stores nothing.
+`python -m bench.reply` measures one person's talk with 1,000, 10,000 and 50,000 memories and a model that answers at
+once, and a thousand messages of one session. Controls of the same run: mem0 as its documentation shows it
+(bench/mem0_loop.py), and the same engine in an incognito talk, which recalls, learns and stores nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
+from pathlib import Path
 
-from bench.support import SilentPlatform, answered, application, fact, fill, message
-from bench.table import Row, percentile, show
+from bench import mem0_loop
+from bench.stub import stub_process
+from bench.support import (
+    InstantModel,
+    LearningModel,
+    SilentPlatform,
+    answered,
+    application,
+    fill,
+    message,
+    namespace_of,
+    question,
+    telling,
+)
+from bench.table import Row, is_quick, percentile, publish
 from bot.bootstrap import App
 from core.types import MemoryNamespace
 
-MESSAGES = 200
 WARM_UP = 20
+COMMAND = "python -m bench.reply"
+INCOGNITO = "the same talk in incognito"
+MEM0 = "mem0 as documented"
+PLOT = "Reply overhead p50 against memories in the profile"
 
 
-async def measure(memories: int = 1_000) -> list[Row]:
-    platform = SilentPlatform()
-    async with application(platform) as app:
+async def measure() -> list[Row]:
+    count = 80 if is_quick() else 200
+    async with stub_process() as url:
+        mem0, mem0_cpu = await mem0_loop.measure(url, 1_000, count // 2)
+    rows = await _with_memories(1_000, count, mem0, mem0_cpu)
+    for memories in (10_000, 50_000):
+        rows += await _with_more(memories, count // 2)
+    return [*rows, *await _learning(count), *await _long_talk(300 if is_quick() else 1_000)]
+
+
+async def _with_memories(memories: int, count: int, mem0: list[float], mem0_cpu: float) -> list[Row]:
+    platform, model = SilentPlatform(), InstantModel()
+    async with application(platform, model) as app:
         await answered(app, platform, message("ana", "hello there"))
         await fill(app, await namespace_of(app, "ana"), memories)
-        times, cpu = await _talk(app, platform, "ana")
+        before = _disk(app)
+        times, cpu = await _talk(app, platform, "ana", count)
+        stored = (_disk(app) - before) / (WARM_UP + count)
+        model.recalled = 0
+        await _talk(app, platform, "ana", 100)
+        recalled = 100 * model.recalled / (WARM_UP + 100)
+        told = await _told_to_recallable(app, platform)
         await answered(app, platform, message("bo", "/incognito on"))
-        control, control_cpu = await _talk(app, platform, "bo")
-        name = "the same talk in incognito"
-        return [
-            Row(
-                f"reply overhead p50, {memories:,} memories",
-                percentile(times, 0.5),
-                "ms",
-                25.0,
-                percentile(control, 0.5),
-                name,
-            ),
-            Row("reply overhead p95", percentile(times, 0.95), "ms", None, percentile(control, 0.95), name),
-            Row("CPU a message", cpu, "ms", 20.0, control_cpu, name),
-            Row("replies without their recall", float(app.engine.responder.composer.recall_misses), "", 0.0),
-        ]
+        control, control_cpu = await _talk(app, platform, "bo", count)
+    of = f"with {memories:,} memories"
+    half, fifth = 0.5, 0.2
+    return [
+        Row(f"reply overhead p50 {of}", percentile(times, half), "ms", 20.0, percentile(mem0, half), MEM0,
+            ratio_goal=fifth, plot=PLOT, x=memories),
+        Row(f"reply overhead p95 {of}", percentile(times, 0.95), "ms", None, percentile(mem0, 0.95), MEM0),
+        Row("the same p50, against no memory at all", percentile(times, half), "ms", None, percentile(control, half),
+            INCOGNITO),
+        Row(f"CPU a message {of}", cpu, "ms", 20.0, mem0_cpu, MEM0, ratio_goal=fifth),
+        Row("CPU a message, against no memory at all", cpu, "ms", None, control_cpu, INCOGNITO),
+        Row("written to disk a message (database and its log)", stored / 1024, "KiB"),
+        Row("replies that had a memory to hold to", recalled, "%", 99.0, at_least=True),
+        Row("from telling to recallable, the slowest of 20", told, "ms", 1_000.0),
+    ]  # fmt: skip
 
 
-async def namespace_of(app: App, person: str) -> MemoryNamespace:
-    from bench.support import BENCH
+async def _with_more(memories: int, count: int) -> list[Row]:
+    platform, model = SilentPlatform(), InstantModel()
+    async with application(platform, model) as app:
+        await answered(app, platform, message("ana", "hello there"))
+        await fill(app, await namespace_of(app, "ana"), memories)
+        await answered(app, platform, message("ana", question(0)))
+        times, cpu = await _talk(app, platform, "ana", count)
+    p50 = percentile(times, 0.5)
+    return [
+        Row(f"reply overhead p50 with {memories:,} memories in one profile", p50, "ms", plot=PLOT, x=memories),
+        Row(f"CPU a message with {memories:,} memories in one profile", cpu, "ms"),
+    ]
 
-    identity = await app.store.find_identity(BENCH, "", person)
-    assert identity is not None
-    return (await app.store.get_default_memory_profile(identity.user_id)).namespace
+
+async def _learning(count: int) -> list[Row]:
+    """The same with a model that also learns, off the reply path, after every eight turns."""
+    platform, model = SilentPlatform(), LearningModel()
+    async with application(platform, model) as app:
+        await answered(app, platform, message("ana", "hello there"))
+        await fill(app, await namespace_of(app, "ana"), 1_000)
+        times, cpu = await _talk(app, platform, "ana", count)
+        await app.engine.learner.drain()
+    return [
+        Row("reply overhead p50 while it learns, 1,000 memories", percentile(times, 0.5), "ms"),
+        Row("CPU a message while it learns", cpu, "ms"),
+    ]
 
 
-async def _talk(app: App, platform: SilentPlatform, person: str) -> tuple[list[float], float]:
-    """Milliseconds of each message, and CPU milliseconds a message."""
+async def _long_talk(messages: int) -> list[Row]:
+    """One session of so many messages of a person: nothing may grow with it."""
+    platform, model = SilentPlatform(), LearningModel()
+    async with application(platform, model) as app:
+        times = []
+        for number in range(messages):
+            start = time.perf_counter()
+            await answered(app, platform, message("ana", telling(number)))
+            times.append(1000 * (time.perf_counter() - start))
+            await app.engine.summarizer.drain()
+    tenth = messages // 10
+    early, late = times[tenth : 3 * tenth], times[-2 * tenth :]
+    first, last = max(model.prompts[tenth : 3 * tenth]), max(model.prompts[-2 * tenth :])
+    name = f"messages {tenth + 1} to {3 * tenth}"
+    return [
+        Row(f"reply overhead p50, the last {2 * tenth} of {messages:,} messages of a session", percentile(late, 0.5),
+            "ms", None, percentile(early, 0.5), name, ratio_goal=1.5),
+        Row(f"longest prompt, the last {2 * tenth} of {messages:,} messages", last, "characters", 40_000.0, first, name,
+            ratio_goal=1.1),
+    ]  # fmt: skip
+
+
+async def _told_to_recallable(app: App, platform: SilentPlatform) -> float:
+    """Milliseconds from handing a message in until a search finds what it told, the slowest of twenty."""
+    namespace = await namespace_of(app, "ana")
+    slowest = 0.0
+    for number in range(20):
+        told = f"The code of my garden shed number {number} is kept by neighbour {number}"
+        start = time.perf_counter()
+        await answered(app, platform, message("ana", told))
+        await _until_found(app, namespace, told)
+        slowest = max(slowest, 1000 * (time.perf_counter() - start))
+    return slowest
+
+
+async def _until_found(app: App, namespace: MemoryNamespace, told: str) -> None:
+    """Raises RuntimeError after a few seconds of looking."""
+    for _ in range(1_000):
+        found = await app.memory.search_memories([namespace], told, limit=3)
+        if any(item.memory.text == told for item in found):
+            return
+        await asyncio.sleep(0.005)
+    raise RuntimeError("what was told is not found")
+
+
+async def _talk(app: App, platform: SilentPlatform, person: str, count: int) -> tuple[list[float], float]:
+    """Milliseconds of each message, and CPU milliseconds a message; half of them ask and half tell."""
     times = []
-    for number in range(WARM_UP + MESSAGES):
+    cpu = 0.0
+    for number in range(WARM_UP + count):
         if number == WARM_UP:
             cpu = time.process_time()
-        text = f"What do you know about this: {fact(number * 7)}" if number % 2 else f"Today {fact(9_000 + number)}"
+        text = question(number) if number % 2 else telling(number)
         start = time.perf_counter()
         await answered(app, platform, message(person, text))
         times.append(1000 * (time.perf_counter() - start))
-    return times[WARM_UP:], 1000 * (time.process_time() - cpu) / MESSAGES
+    return times[WARM_UP:], 1000 * (time.process_time() - cpu) / count
+
+
+def _disk(app: App) -> int:
+    """Bytes of the database with its write-ahead log."""
+    home = Path(app.settings.home.folder)
+    return sum(file.stat().st_size for file in home.rglob("*") if file.is_file() and ".db" in file.name)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(show(asyncio.run(measure(*map(int, sys.argv[1:])))) + "\n")
+    publish(asyncio.run(measure()), COMMAND)

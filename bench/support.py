@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -10,22 +11,49 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from adapters.llm.offline import OfflineLanguageModel
+from adapters.memory.embedder import OnnxEmbedder
+from adapters.memory.records import Draft, RecordKeeper
 from bot.bootstrap import App, build
 from bot.settings import settings_from
 from core.batches import LearnBatch
 from core.capabilities import PlatformCapabilities
 from core.messages import InboundMessage, Reply, ReplyAddress, Sender
-from core.ports import MemoryOrigin, ModelDelta, ModelEvent, ModelFinished, ModelMessage, ModelUsage, PromptContext
+from core.ports import (
+    Answer,
+    LanguageModel,
+    MemoryOrigin,
+    ModelDelta,
+    ModelEvent,
+    ModelFinished,
+    ModelMessage,
+    ModelUsage,
+    PromptContext,
+)
 from core.ports.platform import Acceptor
-from core.types import ConversationKind, MemoryNamespace, MemoryRecord, Place, PlatformName, new_id
+from core.prompts import build_frame, build_system_prompt
+from core.types import ConversationKind, MemoryNamespace, MemoryState, Metadata, Place, PlatformName, new_id
 
 BENCH = PlatformName("bench")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class InstantModel(OfflineLanguageModel):
-    """Answers at once with one word, so that what is measured is everything else."""
+    """Answers at once with one word, so that what is measured is everything else. `recalled` counts the prompts that
+    held a memory, `prompts` are the lengths in characters of all that a real model would have been sent."""
+
+    def __init__(self) -> None:
+        self.recalled = 0
+        self.prompts: list[int] = []
+
+    def _note(self, messages: Sequence[ModelMessage], context: PromptContext | None) -> None:
+        if context is None:
+            return
+        self.recalled += bool(context.memories)
+        parts = (build_system_prompt(context), build_frame(context), *(item.content for item in messages))
+        self.prompts.append(sum(map(len, parts)))
 
     async def stream_response(
         self,
@@ -36,8 +64,61 @@ class InstantModel(OfflineLanguageModel):
         max_tokens: int | None = None,
         private: bool = False,
     ) -> AsyncGenerator[ModelEvent]:
+        self._note(messages, context)
         yield ModelDelta("Yes.")
         yield ModelFinished("stop", ModelUsage(10, 1))
+
+
+class StreamingModel(InstantModel):
+    """Takes two seconds for an answer of twenty pieces."""
+
+    SECONDS = 2.0
+    PIECES = 20
+
+    async def stream_response(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
+    ) -> AsyncGenerator[ModelEvent]:
+        self._note(messages, context)
+        start = asyncio.get_running_loop().time()
+        for piece in range(1, self.PIECES + 1):
+            due = start + piece * self.SECONDS / self.PIECES
+            await asyncio.sleep(max(0.0, due - asyncio.get_running_loop().time()))
+            yield ModelDelta("word ")
+        yield ModelFinished("stop", ModelUsage(10, self.PIECES))
+
+
+class LearningModel(InstantModel):
+    """As `InstantModel`, and a model as far as learning and summaries go: one fact a batch, a line a summary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    @property
+    def is_offline(self) -> bool:
+        return False
+
+    async def generate_response(
+        self,
+        messages: Sequence[ModelMessage],
+        context: PromptContext | None = None,
+        *,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        private: bool = False,
+        response_schema: Metadata | None = None,
+    ) -> Answer:
+        self.asked.append(sum(len(message.content) for message in messages))
+        if response_schema is None:
+            return Answer("They talk about what friends and neighbours did.", "stop", ModelUsage(1_000, 20))
+        facts = [{"text": f"Somebody said thing number {len(self.asked)}", "turns": [1], "replaces": []}]
+        return Answer(json.dumps({"facts": facts}), "stop", ModelUsage(1_000, 20))
 
 
 class SilentPlatform:
@@ -65,12 +146,14 @@ class SilentPlatform:
 
 
 @asynccontextmanager
-async def application(platform: SilentPlatform, **settings: str) -> AsyncIterator[App]:
+async def application(
+    platform: SilentPlatform, model: LanguageModel | None = None, **settings: str
+) -> AsyncIterator[App]:
     """The product as it is shipped (SQLite, sealing on, mem0 with the offline embedder), in a folder of its own."""
     with tempfile.TemporaryDirectory() as home:
         key = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
         values = {"MEMORYCHAT_HOME": str(Path(home) / "home"), "MEMORYCHAT_MASTER_KEY": key} | settings
-        async with build(settings_from(values), platforms=[platform], model=InstantModel()) as app:
+        async with build(settings_from(values), platforms=[platform], model=model or InstantModel()) as app:
             await app.memory.warm()
             yield app
 
@@ -96,15 +179,41 @@ async def answered(app: App, platform: SilentPlatform, inbound: InboundMessage) 
     del platform.replied[inbound.message_id]
 
 
+EMBEDDED = 1_000
+"""As many facts are embedded; those beyond get the mean of two of their vectors, which takes no time."""
+
+
 async def fill(app: App, namespace: MemoryNamespace, count: int, offset: int = 0) -> None:
-    """Store `count` different memories through the product's own way of preparing and writing them."""
+    """Store `count` different memories, sealed and written as the product does it."""
+    embedder = OnnxEmbedder()
+    vectors = await embedder.embed([fact(offset + number) for number in range(min(count, EMBEDDED))])
+    keeper = RecordKeeper(app.sealer, embedder.name)
+    await embedder.close()
     for start in range(0, count, 500):
-        records: list[MemoryRecord] = []
+        records = []
         for number in range(start, min(start + 500, count)):
-            origin = MemoryOrigin(said_at=START + timedelta(minutes=number))
-            records += await app.memory.prepare_memories(namespace, fact(offset + number), origin)
+            mixed = vectors[number % EMBEDDED] + vectors[(7 * number + number // EMBEDDED) % len(vectors)]
+            vector = vectors[number] if number < EMBEDDED else mixed / np.linalg.norm(mixed)
+            origin = MemoryOrigin(said_at=START + timedelta(minutes=number), language="en")
+            draft = Draft(fact(offset + number), vector, origin, MemoryState.RECENT, {})
+            records.append(await keeper.seal(namespace, draft, START))
         state = await app.store.get_namespace_state(namespace)
         await app.store.apply_learning(LearnBatch(namespace, state.erase_generation, add=tuple(records)))
+
+
+async def namespace_of(app: App, person: str) -> MemoryNamespace:
+    """Of somebody who has written already."""
+    identity = await app.store.find_identity(BENCH, "", person)
+    assert identity is not None
+    return (await app.store.get_default_memory_profile(identity.user_id)).namespace
+
+
+def question(number: int) -> str:
+    return f"What do you know about this: {fact(number * 7)}"
+
+
+def telling(number: int) -> str:
+    return f"Today {fact(9_000 + number)}"
 
 
 _WHO = ("my sister", "my brother", "our neighbour", "my boss", "a friend", "my aunt", "the dentist", "our coach")
