@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.stores.sql.audit import SqlAudit
+from adapters.stores.sql.audit import Auditable
 from core.errors import KeyMissing
 from core.sealing import Sealer
 
@@ -48,7 +48,7 @@ def forms_of(text: str) -> Mapping[str, bytes]:
     return {name: data for data, name in by_bytes.items()}
 
 
-async def audit(folder: Path, store: SqlAudit, sealer: Sealer, text: str) -> list[Finding]:
+async def audit(folder: Path, store: Auditable, sealer: Sealer, text: str) -> list[Finding]:
     """Where a text is, each place and form once. Nothing found: `[]`.
 
     Raises ValueError for a text too short to mean anything.

@@ -30,15 +30,15 @@ def audit() -> None:
 
 
 async def _audit(text: str) -> None:
-    from adapters.stores.sql import SqlStore
+    from adapters.stores.sql.audit import Auditable
     from bot.audit import LEAST, audit
     from core.errors import BadArgument
 
     if len(text) < LEAST:
         raise BadArgument(user_message=f"Give me at least {LEAST} characters on standard input: shorter is everywhere.")
     async with application() as app:
-        if not isinstance(app.store, SqlStore):
-            raise BadArgument(user_message="The audit reads SQL databases; this one is reached another way.")
+        if not isinstance(app.store, Auditable):
+            raise BadArgument(user_message="The rows of that store cannot be looked at one by one.")
         found = await audit(app.settings.home.folder, app.store, app.sealer, text)
     rows = [(item.place, item.form, "sealed: needs the key" if item.sealed else "readable") for item in found]
     table(("where", "how", ""), rows)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
-from sqlalchemy import Connection, Row, Table, select
+from sqlalchemy import Connection, Table, select
 
 from adapters.stores.sql.engine import Group, reads
 from adapters.stores.sql.schema import metadata
@@ -23,6 +24,13 @@ class AuditRow:
     sealed: tuple[tuple[str, Sealed], ...] = ()
 
 
+@runtime_checkable
+class Auditable(Protocol):
+    """A store whose every row can be looked at."""
+
+    def audit_rows(self) -> AsyncIterator[AuditRow]: ...
+
+
 class SqlAudit(Group):
     async def audit_rows(self) -> AsyncIterator[AuditRow]:
         for table in metadata.sorted_tables:
@@ -35,22 +43,20 @@ class SqlAudit(Group):
     @reads
     def _audit_page(self, connection: Connection, table: Table, offset: int) -> list[AuditRow]:
         ordered = select(table).order_by(*table.primary_key.columns).limit(PAGE).offset(offset)
-        return [_audit_row(table, row) for row in connection.execute(ordered)]
+        return [audit_row(table, dict(row._mapping)) for row in connection.execute(ordered)]
 
 
-def _audit_row(table: Table, row: Row[tuple[object, ...]]) -> AuditRow:
-    values = row._mapping
+def audit_row(table: Table, values: Mapping[str, Any]) -> AuditRow:
     names = [column.name for column in table.columns]
     sealed = tuple(
-        (_scope(table, row), Sealed(values[name], values[f"{name}_key_id"]))
+        (_scope(table, values), Sealed(values[name], values[f"{name}_key_id"]))
         for name in names
         if f"{name}_key_id" in names and name != "vector" and values[name] is not None
     )
     return AuditRow(table.name, "\n".join(str(values[name]) for name in names), sealed)
 
 
-def _scope(table: Table, row: Row[tuple[object, ...]]) -> str:
-    values = row._mapping
+def _scope(table: Table, values: Mapping[str, Any]) -> str:
     if table.name == "mem0_memories":
         return namespace_scope(f"{values['user_id']}:{values['profile_id']}")
     return session_scope(str(values["id"] if table.name == "chat_sessions" else values["session_id"]))

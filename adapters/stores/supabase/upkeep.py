@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime
 
 from adapters.stores import rules
-from adapters.stores.sql.schema import job_runs, pending, runner_leases
+from adapters.stores.sql.audit import AuditRow, audit_row
+from adapters.stores.sql.schema import job_runs, metadata, pending, runner_leases
 from adapters.stores.supabase.group import Group
 from adapters.stores.supabase.rest import Rest
 from adapters.stores.supabase.values import to_json
@@ -97,6 +99,13 @@ class SupabaseMaintenance(Group):
 
     async def compact(self) -> None:
         """Nothing to do: the server's autovacuum does it."""
+
+    async def audit_rows(self) -> AsyncIterator[AuditRow]:
+        """Every row of every table, for those who look for what must not be there."""
+        for table in metadata.sorted_tables:
+            key = [column.name for column in table.primary_key.columns]
+            for row in await self._rest.find(table, {}, order=key):
+                yield audit_row(table, vars(row))
 
     async def has_sealed_rows(self) -> bool:
         return bool(await self._rest.call("mc_has_sealed_rows", safe=True))

@@ -17,6 +17,7 @@ import pytest
 import supabase as supabase_client
 from adapters.clock import ManualClock
 from adapters.stores import migrations
+from adapters.stores.sql.audit import Auditable
 from adapters.stores.sql.server import PostgresStore
 from adapters.stores.supabase import SupabaseStore, memories, rest
 from adapters.stores.supabase.faults import FOREIGN, Refusal, as_store_error
@@ -419,5 +420,11 @@ async def test_what_one_way_wrote_the_other_reads(cast: Cast, server: Server) ->
         assert await direct.get_user_by_id(ann.user.id) == over_rest
         row = await cast.accepted(ann)
         assert await direct.get_turn(ann.user.id, row.id) == row
+        await cast.remembered(ann.namespace)
+        assert isinstance(cast.store, Auditable)
+        audited = [row async for row in cast.store.audit_rows()]
+        assert audited == [row async for row in direct.audit_rows()]
+        assert {"users", "inbox", "mem0_memories"} <= {row.table for row in audited}
+        assert {sealed.text for row in audited for _, sealed in row.sealed} == {"sealed text", "a fact"}
     finally:
         await direct.close()
