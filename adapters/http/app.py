@@ -12,10 +12,11 @@ from starlette.staticfiles import StaticFiles
 
 from adapters.http.config import HttpConfig
 from adapters.http.errors import add_error_handlers
+from adapters.http.headers import get_cors_config, get_security_headers
 from adapters.http.middleware import Metrics, Surroundings
 from adapters.http.routes import account, auth, chat, memories, operations, profiles, sessions, webhooks
 from adapters.http.schemas.chat import ChatMessageCreate, ChatStreamChunk
-from adapters.http.security import SecurityService, get_cors_config, get_security_headers
+from adapters.http.security import SecurityService
 from adapters.http.services import ApiServices
 from adapters.http.sse import settle
 from adapters.http.supabase import SupabaseAuth

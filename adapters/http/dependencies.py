@@ -6,18 +6,10 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request, Security
 
+from adapters.http.api_keys import CHAT, EXPORT, READ, SIGNED_IN, WRITE
+from adapters.http.callers import get_caller, security_of
 from adapters.http.config import HttpConfig
-from adapters.http.security import (
-    CHAT,
-    EXPORT,
-    READ,
-    SIGNED_IN,
-    WRITE,
-    Caller,
-    SecurityService,
-    get_caller,
-    security_of,
-)
+from adapters.http.security import Caller, SecurityService
 from adapters.http.services import ApiServices
 
 

@@ -1,58 +1,27 @@
-"""Who calls: passwords, tokens, API keys, and what they may do. Also the headers that protect the page."""
+"""Accounts: signing up, in and out, and whom a token or a key belongs to."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
 
-import jwt
-from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from adapters.http.config import CorsConfig, HttpConfig, RateLimitConfig
+from adapters.http.api_keys import key_hash
+from adapters.http.config import HttpConfig
 from adapters.http.limiter import RateLimiter
 from adapters.http.supabase import SupabaseAuth, SupabaseClaims, SupabaseTokens
+from adapters.http.tokens import ACCESS, REFRESH, TokenClaims, TokenSigner
 from core.errors import Forbidden, NotAuthenticated, NotFound
 from core.ports import Clock, Store
-from core.ports.accounts import ApiKey, SignIn
+from core.ports.accounts import SignIn
 from core.types import PlatformName, User, UserId, is_canonical_uuid, new_id
 
-__all__ = ["APIKeyAuth", "Caller", "CurrentUser", "RateLimitConfig", "SecurityService"]
-
-ISSUER = "memorychat"
-AUDIENCE = "memorychat-api"
-ACCESS, REFRESH = "access", "refresh"
 SUPABASE = PlatformName("supabase")
-KEY_PREFIX = "mck_"
 HASHES_AT_ONCE = 2
 """A password's hash takes 64 MiB and a core for a moment; more at once would only take turns."""
-
-READ, WRITE, CHAT, EXPORT = "read", "write", "chat", "export"
-SCOPES = (READ, WRITE, CHAT, EXPORT)
-"""What an API key can be allowed."""
-SIGNED_IN = "signed_in"
-"""What no API key can: the account itself."""
-
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenClaims:
-    """What one of our own tokens says: the sign-in it belongs to, and its own id."""
-
-    user_id: UserId
-    sign_in_id: str
-    token_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +54,7 @@ class SecurityService:
         self._config = config
         self._store = store
         self._clock = clock
+        self._signer = TokenSigner(config.jwt, clock)
         self.supabase = supabase
         self.limiter = RateLimiter(config.rate_limits)
         self._hasher = PasswordHash((Argon2Hasher(memory_cost=config.password_memory),))
@@ -141,7 +111,7 @@ class SecurityService:
         copy)."""
         if self.supabase is not None:
             return await self._foreign_tokens(await self.supabase.refresh(refresh_token))
-        claims = self._decode(refresh_token, REFRESH)
+        claims = self._signer.decode(refresh_token, REFRESH)
         now, token_id = self._clock.now(), new_id()
         renewed = await self._store.renew_sign_in(
             claims.sign_in_id, claims.token_id, token_id, now + self._config.jwt.refresh_expiry, now
@@ -165,7 +135,7 @@ class SecurityService:
 
     def verify_jwt_token(self, token: str) -> TokenClaims:
         """An access token of our own. Raises NotAuthenticated; whether it is signed out is not asked here."""
-        return self._decode(token, ACCESS)
+        return self._signer.decode(token, ACCESS)
 
     async def verify_supabase_token(self, token: str) -> SupabaseClaims:
         """Raises NotAuthenticated, also where Supabase is not configured and for what was signed out here."""
@@ -224,45 +194,13 @@ class SecurityService:
     async def _tokens(self, sign_in: SignIn, user: User) -> Tokens:
         life = self._config.jwt.expiry
         return Tokens(
-            access_token=self._encode(sign_in, ACCESS, new_id(), int(life.total_seconds())),
-            refresh_token=self._encode(
+            access_token=self._signer.encode(sign_in, ACCESS, new_id(), int(life.total_seconds())),
+            refresh_token=self._signer.encode(
                 sign_in, REFRESH, sign_in.token_id, int(self._config.jwt.refresh_expiry.total_seconds())
             ),
             expires_in=int(life.total_seconds()),
             user=user,
         )
-
-    def _encode(self, sign_in: SignIn, kind: str, token_id: str, seconds: int) -> str:
-        now = int(self._clock.now().timestamp())
-        claims: dict[str, str | int] = {
-            "iss": ISSUER,
-            "aud": AUDIENCE,
-            "sub": sign_in.user_id,
-            "sid": sign_in.id,
-            "jti": token_id,
-            "typ": kind,
-            "iat": now,
-            "exp": now + seconds,
-        }
-        return jwt.encode(claims, self._config.jwt.secret, algorithm=self._config.jwt.algorithm)
-
-    def _decode(self, token: str, kind: str) -> TokenClaims:
-        try:
-            claims = jwt.decode(
-                token,
-                self._config.jwt.secret,
-                algorithms=[self._config.jwt.algorithm],
-                audience=AUDIENCE,
-                issuer=ISSUER,
-                # The time is compared below, by the same clock that set it.
-                options={"require": ["exp", "sub", "sid", "jti", "typ"], "verify_exp": False, "verify_iat": False},
-            )
-        except (jwt.PyJWTError, ValueError):
-            raise NotAuthenticated from None
-        expires_at = claims["exp"]
-        if claims["typ"] != kind or not isinstance(expires_at, int) or expires_at <= self._clock.now().timestamp():
-            raise NotAuthenticated
-        return TokenClaims(UserId(str(claims["sub"])), str(claims["sid"]), str(claims["jti"]))
 
     async def _foreign_tokens(self, session: SupabaseTokens) -> Tokens:
         claims = await self.verify_supabase_token(session.access_token)
@@ -280,102 +218,3 @@ class SecurityService:
         user = await self._store.create_user(claims.email or None, UserId(claims.subject))
         await self._store.add_identity(user.id, SUPABASE, "", claims.subject, "")
         return user
-
-
-def key_hash(key: str) -> str:
-    """How an API key is stored. It is random and long, so that a plain hash is enough."""
-    return hashlib.sha256(f"api-key:{key}".encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def make_api_key(user_id: UserId, name: str, scopes: Sequence[str], clock: Clock) -> tuple[str, ApiKey]:
-    """The key, to be shown once, and what is stored of it besides its hash."""
-    return KEY_PREFIX + secrets.token_urlsafe(32), ApiKey(new_id(), user_id, name, tuple(scopes), clock.now())
-
-
-class APIKeyAuth(APIKeyHeader):
-    """API keys come in `X-API-Key`."""
-
-    def __init__(self) -> None:
-        super().__init__(name="X-API-Key", auto_error=False, description="Made by `memorychat api-key new`")
-
-
-_bearer = HTTPBearer(auto_error=False, description="The access token of `/auth/login`")
-_api_key = APIKeyAuth()
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-Key = Annotated[str | None, Depends(_api_key)]
-
-
-def security_of(request: Request) -> SecurityService:
-    service: SecurityService = request.app.state.security
-    return service
-
-
-def address_of(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
-
-
-async def get_caller(request: Request, wanted: SecurityScopes, bearer: Bearer, api_key: Key) -> Caller:
-    """Who calls, when they may: signed in, or by an API key with every wanted scope.
-
-    Raises NotAuthenticated, Forbidden (scope), LimitReached.
-    """
-    security = security_of(request)
-    await security.limiter.hit(security.limiter.address, "address", address_of(request))
-    if bearer is not None:
-        caller = await security.caller_of(bearer.credentials)
-    elif api_key:
-        caller = await security.caller_of_key(api_key)
-    else:
-        raise NotAuthenticated
-    if caller.scopes is not None and not caller.scopes.issuperset(wanted.scopes):
-        raise Forbidden(user_message="This API key may not do that.")
-    await security.limiter.hit(security.limiter.user, "user", caller.user.id)
-    return caller
-
-
-async def get_current_user(caller: Annotated[Caller, Depends(get_caller)]) -> User:
-    return caller.user
-
-
-async def get_current_user_optional(request: Request, bearer: Bearer, api_key: Key) -> User | None:
-    """None without credentials, and with such as do not work."""
-    try:
-        return (await get_caller(request, SecurityScopes(), bearer, api_key)).user
-    except NotAuthenticated:
-        return None
-
-
-async def verify_user_access(user_id: str, request: Request, user: Annotated[User, Depends(get_current_user)]) -> User:
-    """For routes with a `user_id` in their path. Raises NotFound for somebody else's."""
-    security_of(request).validate_user_access(user, user_id)
-    return user
-
-
-CurrentUser = Annotated[User, Depends(get_current_user)]
-
-
-def get_cors_config(config: CorsConfig) -> dict[str, Any]:
-    """The arguments of Starlette's CORSMiddleware."""
-    return {
-        "allow_origins": list(config.origins),
-        "allow_credentials": config.credentials,
-        "allow_methods": list(config.methods),
-        "allow_headers": list(config.headers),
-        "expose_headers": ["Retry-After", "X-Request-ID"],
-    }
-
-
-def get_security_headers(*, behind_tls: bool) -> dict[str, str]:
-    """Of every answer. HSTS only where the page is reached by TLS, for it locks plain HTTP out for a year."""
-    headers = {
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
-    if behind_tls:
-        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    return headers

@@ -23,7 +23,7 @@ def new(
 
 
 async def _new(name: str, email: str | None, user: str | None, scopes: list[str]) -> None:
-    from adapters.http.security import SCOPES, key_hash, make_api_key
+    from adapters.http.api_keys import SCOPES, key_hash, make_api_key
     from core.errors import BadArgument, NotFound
 
     unknown = sorted(set(scopes) - set(SCOPES))

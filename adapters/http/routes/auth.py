@@ -4,6 +4,7 @@ import hashlib
 
 from fastapi import APIRouter, Request, status
 
+from adapters.http.callers import address_of
 from adapters.http.dependencies import Accounts, Reader, Services, SignedIn
 from adapters.http.errors import responses
 from adapters.http.schemas.user import (
@@ -17,7 +18,7 @@ from adapters.http.schemas.user import (
     UserResponse,
     UserUpdate,
 )
-from adapters.http.security import SecurityService, Tokens, address_of
+from adapters.http.security import SecurityService, Tokens
 from core.batches import UserPatch
 from core.errors import BadArgument, Conflict
 

@@ -10,9 +10,9 @@ from datetime import timedelta
 import jwt
 import pytest
 
+from adapters.http.api_keys import key_hash as hash_of_key
+from adapters.http.api_keys import make_api_key
 from adapters.http.config import JwtConfig, RateLimitConfig
-from adapters.http.security import key_hash as hash_of_key
-from adapters.http.security import make_api_key
 from core.types import UserId, new_id
 from tests.contracts.http.conftest import PASSWORD, Builder, Client, Site
 
