@@ -43,7 +43,7 @@ async def _chat(settings: Settings) -> None:
         finally:
             await adapter.stop()
             await asyncio.gather(warming, return_exceptions=True)
-    if adapter.refused:
+    if adapter.refused or adapter.unanswered:
         raise typer.Exit(1)
 
 

@@ -91,7 +91,7 @@ def test_keys_are_shown_rotated_and_copied(shell: Shell, tmp_path: Path) -> None
     assert json.loads(copy.read_text())["keys"]
     shell.key_file.unlink()
     refused = shell.run("memory", "list")
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert "master key" in refused.stderr
 
 

@@ -44,10 +44,15 @@ class ConsoleAdapter:
         self._accept: Acceptor | None = None
         self._reading: asyncio.Task[None] | None = None
         self._cancelling: set[asyncio.Task[object]] = set()
-        self._answered = asyncio.Event()
+        self._given_up = asyncio.Event()
+        self._answered = False
         self._waiting_for = ""
+        self._own: set[str] = set()
+        """What this run sent: replies to others are those of a run that was killed."""
         self.refused = 0
         """Messages that could not be accepted: the database failed."""
+        self.unanswered = 0
+        """Messages of this run that were accepted and brought no reply."""
 
     @property
     def name(self) -> PlatformName:
@@ -78,15 +83,15 @@ class ConsoleAdapter:
         self, address: ReplyAddress, reply: Reply, *, nonce: str, known_ids: Sequence[str] = ()
     ) -> tuple[str, ...]:
         """Raises DeliveryRefused when whoever read the pipe has gone."""
+        late = address.reply_to not in self._own
         try:
-            await self._face.show(reply, await self._save(reply.files))
+            await self._face.show(reply, await self._save(reply.files), late=late)
         except BrokenPipeError:
             if self._reading is not None:
                 self._reading.cancel()
             raise DeliveryRefused("the reader of the pipe has gone") from None
         # A notice (the welcome) goes before the reply that is waited for.
-        if address.reply_to == self._waiting_for and reply.kind is not ReplyKind.NOTICE:
-            self._answered.set()
+        self._answered = self._answered or (not late and reply.kind is not ReplyKind.NOTICE)
         return (nonce,)
 
     async def open_stream(self, address: ReplyAddress, *, turn_id: TurnId, nonce: str) -> ReplyStream:
@@ -103,13 +108,15 @@ class ConsoleAdapter:
     async def _say(self, line: str) -> None:
         assert self._accept is not None
         message = message_of(line, event_id=new_id(), sent_at=self._now(), display_name=self._display_name)
-        self._answered = asyncio.Event()
+        self._given_up, self._answered = asyncio.Event(), False
         self._waiting_for = message.message_id
+        self._own.add(message.message_id)
         async with self._face.waiting(self._interrupt):
             try:
                 acceptance = await self._accept(message)
                 if acceptance is Acceptance.ACCEPTED:
-                    await self._reply_or_idle()
+                    await self._settled()
+                    self.unanswered += not (self._answered or self._given_up.is_set())
                 elif acceptance is Acceptance.IGNORED:
                     await self._face.problem(EmptyMessage.user_message)
             except MemoryChatError as error:
@@ -117,22 +124,23 @@ class ConsoleAdapter:
                 await self._face.problem(error.user_message)
         self._waiting_for = ""
 
-    async def _reply_or_idle(self) -> None:
-        """A turn that was cancelled or skipped may end without a reply, so the idle engine ends the wait too."""
-        answered = asyncio.create_task(self._answered.wait())
+    async def _settled(self) -> None:
+        """Until the engine has nothing left to answer: a turn may end without a reply (cancelled, skipped) and may set
+        off another one (`/retry`)."""
+        given_up = asyncio.create_task(self._given_up.wait())
         idle = asyncio.ensure_future(self._idle())
         try:
-            await asyncio.wait((answered, idle), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((given_up, idle), return_when=asyncio.FIRST_COMPLETED)
             if idle.done():
                 await idle
         finally:
-            answered.cancel()
+            given_up.cancel()
             idle.cancel()
 
     def _interrupt(self) -> None:
         """Ctrl-C: the turn is stopped; the second one stops waiting for it too."""
         if self._cancelling:
-            self._answered.set()
+            self._given_up.set()
             return
         task = asyncio.ensure_future(self._cancel())
         self._cancelling.add(task)

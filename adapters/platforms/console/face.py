@@ -45,8 +45,12 @@ class Face(Protocol):
         """Show the text so far of the reply that is being made."""
         ...
 
-    async def show(self, reply: Reply, saved: Sequence[str]) -> None:
-        """Show a whole reply, ending a growing one; `saved` says where its files are. Raises BrokenPipeError."""
+    async def show(self, reply: Reply, saved: Sequence[str], *, late: bool) -> None:
+        """Show a whole reply, ending a growing one; `saved` says where its files are.
+
+        `late`: it answers an earlier message than the one that is waited for, perhaps of a run that was killed.
+        Raises BrokenPipeError.
+        """
         ...
 
     async def problem(self, text: str) -> None:

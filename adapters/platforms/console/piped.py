@@ -17,6 +17,7 @@ MAX_LINE = 1_000_000
 """Bytes of a line that are kept: more than the engine takes (100,000 characters), so that it is the one to refuse."""
 
 CHUNK = 65_536
+LATE = "This answers a message of an earlier run, which was interrupted before its reply:"
 
 
 class PipedFace:
@@ -44,9 +45,15 @@ class PipedFace:
     async def grow(self, text: str) -> None:
         del text
 
-    async def show(self, reply: Reply, saved: Sequence[str]) -> None:
-        target = self._stderr if reply.kind is ReplyKind.NOTICE else self._stdout
-        await asyncio.to_thread(_write, target, piped_text(reply))
+    async def show(self, reply: Reply, saved: Sequence[str], *, late: bool) -> None:
+        text = piped_text(reply)
+        if reply.kind is ReplyKind.NOTICE:
+            await asyncio.to_thread(_write, self._stderr, text)
+        elif late:
+            # Whoever reads stdout takes each reply for that to the line just sent.
+            await asyncio.to_thread(_write, self._stderr, f"{LATE}\n{text}")
+        else:
+            await asyncio.to_thread(_write, self._stdout, text)
         for path in saved:
             await asyncio.to_thread(_write, self._stderr, f"Saved as {path}")
 

@@ -127,10 +127,14 @@ class TerminalFace:
         if self._view is not None:
             self._view.grow(text)
 
-    async def show(self, reply: Reply, saved: Sequence[str]) -> None:
-        """A reply that comes while the prompt is open (a late one) is printed above it."""
+    async def show(self, reply: Reply, saved: Sequence[str], *, late: bool) -> None:
+        """A late reply is printed above the prompt, or above the one that is being made."""
         self._buttons = reply.buttons
-        if self._view is not None:
+        if self._view is not None and late:
+            self._view.end()
+            self._show_late(reply, saved)
+            self._view.begin()
+        elif self._view is not None:
             self._view.finish(reply, saved)
             if reply.kind is ReplyKind.NOTICE:
                 self._view.begin()  # the reply itself is still to come

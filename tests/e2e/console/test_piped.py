@@ -7,6 +7,7 @@ import io
 import os
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -112,6 +113,7 @@ async def test_a_turn_that_ends_without_a_reply_does_not_hang_the_pipe(tmp_path:
     await pipe.run()
     assert pipe.out == ""
     assert len(pipe.script.heard) == 2
+    assert pipe.script.adapter.unanswered == 2
 
 
 async def test_a_message_that_cannot_be_stored_is_told_and_counted(tmp_path: Path) -> None:
@@ -176,3 +178,30 @@ def test_any_bytes_are_split_at_line_ends_and_nowhere_else(lines: list[bytes], c
     os.close(reader)
     expected = data.split(b"\n")
     assert found == (expected[:-1] if expected[-1] == b"" else expected)
+
+
+async def test_the_reply_to_a_killed_runs_message_does_not_pass_for_the_reply_to_this_line(tmp_path: Path) -> None:
+    async def after_an_old_one(script: Script, message: InboundMessage, address: ReplyAddress) -> None:
+        await script.adapter.send(replace(address, reply_to="of another run"), reply("the old answer"), nonce="n0")
+        await echo(script, message, address)
+
+    pipe = Pipe(b"one\n", tmp_path, after_an_old_one)
+    await pipe.run()
+    assert pipe.out == "you said: one\n"
+    assert (
+        pipe.err
+        == "This answers a message of an earlier run, which was interrupted before its reply:\nthe old answer\n"
+    )
+    assert pipe.script.adapter.unanswered == 0
+
+
+async def test_what_a_message_sets_off_is_waited_for_too(tmp_path: Path) -> None:
+    async def twice(script: Script, message: InboundMessage, address: ReplyAddress) -> None:
+        await script.adapter.send(address, reply("I try again."), nonce="n0")
+        await asyncio.sleep(0)
+        await echo(script, message, address)
+
+    pipe = Pipe(b"one\ntwo\n", tmp_path, twice)
+    await pipe.run()
+    assert pipe.out == "I try again.\nyou said: one\nI try again.\nyou said: two\n"
+    assert pipe.err == ""
