@@ -12,7 +12,8 @@ _CARD = re.compile(r"(?<![\w.])[2-6](?:[ -]?\d){12,18}(?!\w)")
 _KEY = re.compile(
     r"\b(?:sk|pk|rk)[-_](?:[a-z]+[-_])*[A-Za-z0-9_-]{16,}|\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
     r"|\bxox[abeoprs]-[\w-]{10,}|\bxapp-[\w-]{10,}|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bAIza[\w-]{30,}|\bhf_\w{20,}"
-    r"|\bnpm_\w{20,}|\bpypi-\w{20,}|\bSG\.[\w-]{16,}\.\w+|\b\d{8,10}:[\w-]{35}\b|\bm0-\w{20,}"
+    r"|\bnpm_\w{20,}|\bpypi-\w{20,}|\bSG\.[\w-]{16,}\.\w+|\bya29\.[\w-]{20,}"
+    r"|\b[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}|\b\d{8,10}:[\w-]{35}\b|\bm0-\w{20,}"
     r"|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 
@@ -43,7 +44,8 @@ _ONE_TIME = re.compile(
         | подтверждени\w+ | одноразов\w+ )\b
       | 验证码 | 驗證碼 )
     [^\n]{0,40}? (?<!\d)\d(?:[ -]?\d){3,7}(?!\d)
-    | (?<!\d)\d{4,8}(?!\d)[^\n]{0,20}?\b(?:is|ist|es|est)\b[^\n]{0,20}?\b(?:otp|one[- ]time|verification|2fa|login)\b
+    | (?<!\d)\d{3,4}[ -]?\d{1,4}(?!\d)[^\n]{0,20}?\b(?:is|ist|es|est)\b[^\n]{0,20}?
+        \b(?:otp|one[- ]time|verification|2fa|login)\b
     """
 )
 
