@@ -14,6 +14,8 @@ from core.types import new_id
 from tests.contracts.http.conftest import PASSWORD, Builder, Site, served
 
 DEEP = "[" * 100_000
+# None of it gets as far as the store.
+pytestmark = pytest.mark.parametrize("make_store", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -105,18 +107,6 @@ async def test_values_out_of_range(site: Site, method: str, path: str, body: obj
     answer = await ana.send(method, path, body)
     assert answer.status_code in (400, 404, 405, 422), answer.text
     assert set(answer.json()) == {"detail", "code"}
-
-
-async def test_what_looks_like_sql_is_only_text(site: Site) -> None:
-    ana = await site.person("ana")
-    name = "'; DROP TABLE users; --"
-    made = await ana.ok("POST", "/memory-profiles", {"name": name})
-    assert made["name"] == name
-    path = f"/memory-profiles/{made['id']}"
-    await ana.ok("POST", f"{path}/memories", {"content": "Robert'); DROP TABLE mem0_memories;--"})
-    found = await ana.ok("GET", f"{path}/memories", params={"q": "' OR 1=1 --"})
-    assert isinstance(found, list)
-    await ana.ok("GET", "/auth/me")
 
 
 async def raw(site: Site, request: bytes) -> bytes:

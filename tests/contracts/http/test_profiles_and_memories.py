@@ -144,3 +144,15 @@ async def test_shares_are_shown_and_taken_back(site: Site) -> None:
     assert (await ana.send("DELETE", path)).status_code == 204
     assert await ana.ok("GET", f"/memory-profiles/{profile}/shares") == []
     assert (await ana.send("DELETE", path)).status_code == 404
+
+
+async def test_what_looks_like_sql_is_only_text(site: Site) -> None:
+    ana = await site.person("ana")
+    name = "'; DROP TABLE users; --"
+    made = await ana.ok("POST", "/memory-profiles", {"name": name})
+    assert made["name"] == name
+    path = f"/memory-profiles/{made['id']}"
+    await ana.ok("POST", f"{path}/memories", {"content": "Robert'); DROP TABLE mem0_memories;--"})
+    found = await ana.ok("GET", f"{path}/memories", params={"q": "' OR 1=1 --"})
+    assert isinstance(found, list)
+    await ana.ok("GET", "/auth/me")
