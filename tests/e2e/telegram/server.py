@@ -13,6 +13,7 @@ button data, blocked and unknown chats) and can be told to fail. Unknown methods
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 import sys
@@ -99,6 +100,7 @@ class TelegramServer:
         self._next_update = 5_000
         self._next_message = 10
         self._news = asyncio.Event()
+        self._shown = asyncio.Event()
         self._poll: asyncio.Task[Any] | None = None
         self._pusher: asyncio.Task[None] | None = None
         self._runner: web.AppRunner | None = None
@@ -274,6 +276,16 @@ class TelegramServer:
             self.add_person(user, f"P{user}")
             self.say(user, text)
 
+    async def ask(self, user: int, text: str) -> float:
+        """Milliseconds from a person's message until the bot's next one stands in their private chat."""
+        shown = len(self.visible(user))
+        began = time.perf_counter()
+        self.say(user, text)
+        while len(self.visible(user)) == shown:
+            self._shown.clear()
+            await asyncio.wait_for(self._shown.wait(), 30)
+        return (time.perf_counter() - began) * 1e3
+
     # --- what people see --------------------------------------------------------------------------------------------
 
     def visible(self, chat: int) -> list[Json]:
@@ -350,9 +362,8 @@ class TelegramServer:
         """`say`, `visible_messages`, … for another process: POST {"args": […], "kwargs": {…}}."""
         given = await request.json()
         wanted = getattr(self, request.match_info["name"])
-        return web.json_response(
-            wanted(*given.get("args", ()), **given.get("kwargs", {})) if callable(wanted) else wanted
-        )
+        told = wanted(*given.get("args", ()), **given.get("kwargs", {})) if callable(wanted) else wanted
+        return web.json_response(await told if inspect.isawaitable(told) else told)
 
     async def _serve_file(self, request: web.Request) -> web.Response:
         content = self.files.get(request.match_info["path"])
@@ -441,6 +452,7 @@ class TelegramServer:
             message |= {"message_thread_id": thread, "is_topic_message": True}
         if quoted := given.get("reply_parameters"):
             message["reply_to_message"] = self.messages[chat].get(quoted["message_id"], {})
+        self._shown.set()
         return message
 
     async def _do_edit_message_text(self, given: Json) -> Json:
