@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,10 +34,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`memorychat web` as it is installed, with the offline model, in a home of its own."""
-    home = tmp_path_factory.mktemp("home")
+@contextmanager
+def web(home: Path, **settings: str) -> Iterator[str]:
+    """`memorychat web` as it is installed, in a home of its own; its address."""
     port = free_port()
     environment = {
         **os.environ,
@@ -42,6 +46,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "RATE_LIMIT_SIGN_IN": "1000/minute",
         "RATE_LIMIT_USER": "10000/minute",
         "RATE_LIMIT_ADDRESS": "10000/minute",
+        **settings,
     }
     command = [sys.executable, "-c", "from bot.cli import main; main(['web'])"]
     with (home / "server.log").open("w") as log:
@@ -52,6 +57,62 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(15)
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """With the offline model."""
+    with web(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+class SlowModel(BaseHTTPRequestHandler):
+    """Says the beginning of an answer, with code in it, and nothing more for as long as somebody listens."""
+
+    pieces = ("Here is ", "the **way**:\n\n```py\n", "print('hello')\n", "```\n\nAnd then ")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        try:
+            for piece in self.pieces:
+                self._say({"index": 0, "delta": {"role": "assistant", "content": piece}, "finish_reason": None})
+            while True:
+                time.sleep(0.2)
+                self.wfile.write(b": still thinking\n\n")
+                self.wfile.flush()
+        except OSError:
+            self.server.left.set()  # type: ignore[attr-defined]  # made by `slow_model`
+
+    def _say(self, choice: dict[str, object]) -> None:
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "slow", "choices": [choice]}
+        self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+
+@dataclass
+class SlowSite:
+    """`left` is set when the bot hung up on the model."""
+
+    address: str
+    left: threading.Event
+
+
+@pytest.fixture
+def slow_site(tmp_path: Path) -> Iterator[SlowSite]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowModel)
+    left = server.left = threading.Event()  # type: ignore[attr-defined]  # for its handlers
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    with web(tmp_path, OPENAI_API_KEY="key", OPENAI_BASE_URL=url, OPENAI_MODEL="slow") as running:
+        yield SlowSite(running, left)
+    server.shutdown()
+    server.server_close()
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:

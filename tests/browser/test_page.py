@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from core.types import new_id
-from tests.browser.conftest import OUT
+from tests.browser.conftest import OUT, SlowSite
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -21,9 +21,9 @@ AXE = os.environ.get("AXE_CORE", "")
 pytestmark = pytest.mark.timeout(180)
 
 
-def sign_up(page: Page) -> str:
+def sign_up(page: Page, address: str = "") -> str:
     email = f"ana-{new_id()[:8]}@example.org"
-    page.goto("/")
+    page.goto(f"{address}/")
     page.get_by_role("button", name="New here? Create an account").click()
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(PASSWORD)
@@ -210,6 +210,38 @@ def test_a_reply_is_text_and_never_markup(page: Page, looks: str) -> None:
         assert piece in html, piece
     assert "javascript:" not in html.replace("[bad](javascript:alert(1))", "")
     assert "<b>" not in html
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_an_answer_is_read_while_it_is_written_and_stopped(page: Page, looks: str, slow_site: SlowSite) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=slow_site.address)
+    sign_up(page, slow_site.address)
+    page.get_by_role("textbox", name="Message").fill("How do I greet the world?")
+    page.keyboard.press("Enter")
+    answer = page.locator(".message.assistant").last
+    answer.locator("strong", has_text="way").wait_for()
+    answer.get_by_text("And then").wait_for()
+    answer.get_by_role("button", name="Copy").click()
+    page.get_by_text("Copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()").strip() == "print('hello')"
+    check(page, looks, "11-writing")
+    page.get_by_role("button", name="Stop the answer").click()
+    answer.get_by_text("Stopped").wait_for()
+    page.get_by_role("button", name="Send", exact=True).wait_for()
+    assert slow_site.left.wait(10)
+    # The part that was read is in the talk.
+    page.reload()
+    page.locator(".message.assistant").get_by_text("And then").wait_for()
+
+
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_leaving_the_page_ends_the_answer(page: Page, looks: str, slow_site: SlowSite) -> None:
+    sign_up(page, slow_site.address)
+    page.get_by_role("textbox", name="Message").fill("How do I greet the world?")
+    page.keyboard.press("Enter")
+    page.locator(".message.assistant").last.get_by_text("And then").wait_for()
+    go(page, "Memories")
+    assert slow_site.left.wait(10)
 
 
 def test_it_is_used_by_keyboard_alone(page: Page, looks: str) -> None:
