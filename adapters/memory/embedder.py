@@ -7,6 +7,7 @@ import ctypes
 import ctypes.util
 import hashlib
 import os
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,7 +83,7 @@ class VectorCache:
         self._rows.clear()
 
 
-class CachedEmbedder:
+class CachedEmbedder(ABC):
     """What all embedders share: each distinct text is computed once while it stays among the recent ones."""
 
     def __init__(self, name: str, dimension: int) -> None:
@@ -112,8 +113,9 @@ class CachedEmbedder:
         rows = [row for row in (found[key] for key in keys) if row is not None]
         return np.stack(rows) if rows else np.zeros((0, self._dimension), np.float32)
 
+    @abstractmethod
     async def _compute(self, texts: list[str]) -> Vectors:
-        raise NotImplementedError
+        """One row of length one for each text. Raises MemoryUnavailable."""
 
     def forget(self) -> None:
         self._cache.clear()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from adapters.memory.consolidation import Consolidation
 from adapters.memory.embedder import Embedder
@@ -33,6 +34,7 @@ from core.types import (
     MemoryRecord,
     MemoryState,
     Metadata,
+    NamespaceState,
     ProfileId,
     RecalledMemory,
     UserId,
@@ -40,9 +42,11 @@ from core.types import (
 )
 
 Extraction = Literal["memorychat", "mem0"]
+T = TypeVar("T")
 
 PAGE = 200
 EMBED_AT_ONCE = 64
+OVERTAKEN = 4
 LONG_TEXT = 5_000
 """Characters."""
 
@@ -171,16 +175,20 @@ class Mem0Memory:
     async def update_memory(self, namespace: MemoryNamespace, memory_id: MemoryId, text: str) -> Memory:
         text = _usable(text)
         async with self._writing.holding(namespace):
-            state = await self._store.get_namespace_state(namespace)
-            record = await self._record(namespace, memory_id)
-            before = await self._keeper.open(record)
-            vector = (await self._embedder.embed([text]))[0]
-            work = Work(namespace, vectors={text: vector.tolist()})
-            work.known[str(memory_id)] = payload_of(namespace, before.text)
-            await self._mem0.update(work, str(memory_id), text)
-            changed = await self._resealed(record, only(work.staged).text)
-            await self._store.store_mem0_memory_reference(changed, erase_generation=state.erase_generation)
+            changed = await _unovertaken(lambda: self._update(namespace, memory_id, text))
         return await self._keeper.open(changed)
+
+    async def _update(self, namespace: MemoryNamespace, memory_id: MemoryId, text: str) -> MemoryRecord:
+        state = await self._store.get_namespace_state(namespace)
+        record = await self._record(namespace, memory_id)
+        before = await self._keeper.open(record)
+        vector = (await self._embedder.embed([text]))[0]
+        work = Work(namespace, vectors={text: vector.tolist()})
+        work.known[str(memory_id)] = payload_of(namespace, before.text)
+        await self._mem0.update(work, str(memory_id), text)
+        changed = await self._resealed(record, only(work.staged).text)
+        await self._replace(changed, state)
+        return changed
 
     async def delete_memory(self, namespace: MemoryNamespace, memory_id: MemoryId) -> None:
         async with self._writing.holding(namespace):
@@ -243,6 +251,12 @@ class Mem0Memory:
             raise NotFound
         return record
 
+    async def _replace(self, record: MemoryRecord, read_at: NamespaceState) -> None:
+        """Write a row that was there at `read_at`. Raises ErasedMeanwhile when anything was removed since: by itself
+        the store's upsert would bring back what another process has just forgotten."""
+        batch = LearnBatch(record.namespace, read_at.erase_generation, add=(record,), read_at=read_at.generation)
+        await self._store.apply_learning(batch)
+
     async def _resealed(self, record: MemoryRecord, text: str) -> MemoryRecord:
         """The same memory with another text: a person's own words, so learned from now on."""
         vector = (await self._embedder.embed([text]))[0]
@@ -282,17 +296,27 @@ class Mem0Memory:
         """Whether the row could be embedded; one that was removed or changed meanwhile stays as it is now."""
         async with self._writing.holding(record.namespace):
             try:
-                state = await self._store.get_namespace_state(record.namespace)
-                current = await self._record(record.namespace, record.id)
-                memory = await self._keeper.open(current)
-                vector = (await self._embedder.embed([memory.text]))[0]
-                draft = Draft(memory.text, vector, MemoryOrigin(record.said_at), record.state, {}, record.id)
-                sealed = await self._keeper.seal(record.namespace, draft, self._clock.now())
-                renewed = replace(current, vector=sealed.vector, embedder=sealed.embedder)
-                await self._store.store_mem0_memory_reference(renewed, erase_generation=state.erase_generation)
+                await _unovertaken(lambda: self._renew(record))
             except (NotFound, KeyMissing, ErasedMeanwhile):
                 return False
         return True
+
+    async def _renew(self, record: MemoryRecord) -> None:
+        state = await self._store.get_namespace_state(record.namespace)
+        current = await self._record(record.namespace, record.id)
+        memory = await self._keeper.open(current)
+        vector = (await self._embedder.embed([memory.text]))[0]
+        draft = Draft(memory.text, vector, MemoryOrigin(record.said_at), record.state, {}, record.id)
+        sealed = await self._keeper.seal(record.namespace, draft, self._clock.now())
+        await self._replace(replace(current, vector=sealed.vector, embedder=sealed.embedder), state)
+
+
+async def _unovertaken(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it again when something of the namespace was removed meanwhile; whether it was this row shows then."""
+    for _ in range(OVERTAKEN):
+        with suppress(ErasedMeanwhile):
+            return await work()
+    return await work()
 
 
 async def _pieces(text: str) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ class Writer:
         try:
             with self._transaction(durable=any(job.durable for job in group)) as connection:
                 results = [job.work(connection) for job in group]
-        except Exception:
+        except Exception:  # whatever a job raises: each is run again by itself below, and tells its own caller
             return False
         for job, result in zip(group, results, strict=True):
             _tell(job, result=result)

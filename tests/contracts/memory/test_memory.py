@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from adapters.memory.embedder import OnnxEmbedder
 from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, NotFound
 from core.ports import MemoryOrigin
 from core.text import clean_text
@@ -246,3 +250,36 @@ async def test_a_namespace_of_nobody_is_empty(ana: Mind) -> None:
     assert await ana.memory.search_memories((), "anything") == []
     with pytest.raises((NotFound, ErasedMeanwhile)):
         await ana.add("lost", nowhere)
+
+
+class Meanwhile(OnnxEmbedder):
+    """While a text is embedded, something else happens once."""
+
+    def __init__(self, happens: Callable[[], Awaitable[None]], name: str = "another/384") -> None:
+        super().__init__()
+        self._name = name
+        self.happens: list[Callable[[], Awaitable[None]]] = [happens]
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self.happens:
+            await self.happens.pop()()
+        return await super().embed(texts)
+
+
+async def test_what_another_process_forgets_meanwhile_does_not_come_back(home: House, ana: Mind) -> None:
+    rex = await ana.add("My dog is called Rex")
+    tea = await ana.add("I like tea")
+    changing = await home.mind(ana, embedder=Meanwhile(lambda: ana.memory.delete_memory(ana.namespace, rex.id)))
+    with pytest.raises(NotFound):
+        await changing.memory.update_memory(ana.namespace, rex.id, "My dog is called Max")
+    assert await ana.texts() == ["I like tea"]
+    coffee = await ana.add("I like coffee")
+    beside = await home.mind(ana, embedder=Meanwhile(lambda: ana.memory.delete_memory(ana.namespace, coffee.id)))
+    assert (await beside.memory.update_memory(ana.namespace, tea.id, "I like green tea")).text == "I like green tea"
+    assert await ana.texts() == ["I like green tea"]
+    last = Meanwhile(lambda: ana.memory.delete_memory(ana.namespace, tea.id), "a third/384")
+    reindexing = await home.mind(ana, embedder=last)
+    assert await reindexing.memory.reindex() == 0
+    assert await ana.texts() == []
+    for mind in (changing, beside, reindexing):
+        await mind.memory._embedder.close()

@@ -161,7 +161,8 @@ declare
 begin
     -- The very same call came twice, because its answer was lost.
     if (p ->> 'again')::boolean and cardinality(added) > 0 and cardinality(added) = (
-            select count(*) from public.mem0_memories where id = any(added) and profile_id = profile) then
+            select count(*) from public.mem0_memories where id = any(added) and profile_id = profile
+                and generation > coalesce((p ->> 'read_at')::int, -1)) then
         return row_to_json(held);
     end if;
     if not memorychat.owns(usr, profile) or held.erase_generation <> (p ->> 'erase_generation')::int
