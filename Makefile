@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help chat run test test-services test-long test-browser lint bench chaos format lock clean
+.PHONY: help chat run test test-services test-long test-live test-browser lint bench chaos format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ test-services: $(VENV)/.dev ## the tests that need redis-server
 
 test-long: $(VENV)/.dev ## the leak matrix, random walks and whole processes that are stopped and killed
 	$(BIN)/python -m pytest -q -m long -n auto --dist loadfile tests
+
+test-live: $(VENV)/.dev ## against the Supabase project of SUPABASE_URL and SUPABASE_SERVICE_KEY
+	$(BIN)/python -m pytest -q -m live tests/live
 
 test-browser: $(VENV)/.dev ## the web page in headless Chromium, with axe-core where AXE_CORE names its file
 	BROWSER_TESTS=1 $(BIN)/python -m pytest -q tests/browser

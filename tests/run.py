@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WHICH = ("-m", "not services and not long")
+WHICH = ("-m", "not services and not long and not live")
 SPREAD = ("--dist", "loadfile")
 FLOORS = (("core", "core/*", "90"), ("all", "core/*,adapters/*,bot/*", "85"))
 

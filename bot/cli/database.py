@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from bot.cli.common import load_settings, run_async, say
@@ -50,9 +52,12 @@ def current() -> None:
 
 
 @group.command()
-def sql() -> None:
+def sql(
+    after: Annotated[str, typer.Option(help="Only what is newer than this version of the schema.")] = "",
+) -> None:
     """Print the SQL that makes the schema on Postgres and Supabase, for a project's SQL editor."""
     from adapters.stores.migrations import server
 
-    for path in server.files().values():
-        say(path.read_text("utf-8"))
+    for version, path in server.files().items():
+        if version > after:
+            say(path.read_text("utf-8"))

@@ -15,8 +15,8 @@ from core.ports.clock import Clock
 
 NO_SCHEMA = (
     "The Supabase project has schema {found}, I need {head}. Apply supabase/migrations to it: with `supabase db push`, "
-    "by pasting what `memorychat db sql` prints into its SQL editor, or with `memorychat db upgrade` and DATABASE_URL "
-    "set to its direct connection."
+    "by pasting what `memorychat db sql{after}` prints into its SQL editor, or with `memorychat db upgrade` and "
+    "DATABASE_URL set to its direct connection."
 )
 AWAY = "Supabase cannot be reached at SUPABASE_URL. Is the address right, and is the project awake?"
 WRONG_KEY = "SUPABASE_SERVICE_KEY: Supabase refuses it; allowed is the project's service_role or sb_secret_ key"
@@ -75,4 +75,5 @@ class SupabaseStore(
 def mismatch(found: str | None) -> str:
     if found is not None and found > migrations.HEAD:
         return migrations.mismatch(found)
-    return NO_SCHEMA.format(found=found or "none", head=migrations.HEAD)
+    after = f" --after {found}" if found else ""
+    return NO_SCHEMA.format(found=found or "none", head=migrations.HEAD, after=after)

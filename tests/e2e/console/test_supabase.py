@@ -53,6 +53,10 @@ def test_the_schema_is_looked_at_and_told_how_to_apply(memorychat: Run, supabase
     printed = memorychat("db", "sql").out
     assert "CREATE TABLE public.users" in printed
     assert "public.mc_accept" in printed
+    newer = memorychat("db", "sql", "--after", "0003").out
+    assert "CREATE TABLE public.users" not in newer
+    assert "public.mc_accept" in newer
+    assert memorychat("db", "sql", "--after", migrations.HEAD).out == ""
 
 
 def test_a_wrong_key_or_address_is_one_clear_sentence(

@@ -1239,3 +1239,6 @@ begin
         execute format('grant execute on function %s to service_role', made);
     end loop;
 end $$;
+
+-- Where PostgREST is there, it looks at the schema anew.
+notify pgrst, 'reload schema';
