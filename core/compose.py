@@ -31,6 +31,8 @@ from core.vault import Vault
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 4
+"""So many turns recall at a time, so that in a rush each has its deadline for itself and not for waiting in line."""
 THREAD_MESSAGES = 30
 TALK_EXPIRED = "talk_expired"
 """The note of a turn before which an incognito talk ended by itself."""
@@ -75,11 +77,13 @@ class Composer:
         self._delivery = delivery
         self._clock = clock
         self._policy = policy
+        self._line = asyncio.Semaphore(AT_ONCE)
         self.recall_misses = 0
 
     async def compose(self, turn: Turn, note: str = "") -> Prompt:
         """`note` is the turn's row's. Raises NotFound when the person, the session or the profile is gone."""
-        (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn), self._before(turn))
+        async with self._line:
+            (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn), self._before(turn))
         memories = fit_memories(recalled, self._policy.memory_tokens, self._model.count_tokens)
         kept, is_long = fit_history(history or [], self._model, self._policy)
         return Prompt(

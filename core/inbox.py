@@ -6,6 +6,7 @@ mode, for which readers, and which memories its reply may use.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -62,6 +63,8 @@ from core.welcome import room_welcome, welcome
 log = logging.getLogger(__name__)
 
 ACCEPT_TRIES = 4
+AT_ONCE = 16
+"""So many messages are accepted at a time: enough to share a commit, few enough that answering goes on in a rush."""
 EXPLICIT = "Here every talk has its own mode and profile: change them at the talk itself, or begin a new one."
 
 
@@ -126,6 +129,7 @@ class Inbox:
         self._stop = stop
         self._session_ended = session_ended
         self._locks = KeyedLocks()
+        self._line = asyncio.Semaphore(AT_ONCE)
 
     async def accept(self, message: InboundMessage, *, session: ChatSession | None = None) -> Acceptance:
         """Make a message durable. `session` pins it to an explicit session (REST), whose turns are never merged.
@@ -137,7 +141,7 @@ class Inbox:
         message = replace(message, text=clean_text(message.text).strip())
         if not message.text and not message.attachments and message.kind is ConversationKind.PRIVATE:
             return Acceptance.IGNORED
-        async with self._locks.holding(message.place):
+        async with self._locks.holding(message.place), self._line:
             if not await self._access.admits(message):
                 return Acceptance.REFUSED
             row = await self._accept_with_retries(message, session)

@@ -251,6 +251,32 @@ async def test_a_memory_that_is_late_delays_no_reply_and_the_record_says_so(embe
         assert answer.metadata["recall_missed"] is True
 
 
+class BusyMemory(Mem0Memory):
+    """Answers one question after another, each in a hundredth of a second, as a processor with much to do does."""
+
+    async def search_memories(
+        self, namespaces: Sequence[MemoryNamespace], query: str, *, limit: int = 10, floor: bool = True
+    ) -> list[RecalledMemory]:
+        async with self._writing.holding("everybody"):
+            await asyncio.sleep(0.01)
+        return []
+
+
+async def test_in_a_rush_nobody_is_answered_without_memory(embedder: OnnxEmbedder) -> None:
+    from adapters.clock import ManualClock
+    from adapters.keys.plain import PlainSealer
+
+    clock, model = ManualClock(NOON), ScriptedModel()
+    store = MemoryStore(clock)
+    memory = BusyMemory(store, PlainSealer(), embedder, model, clock)
+    async with world(store=store, memory=memory, clock=clock, model=model) as town:
+        people = [town.person(f"p{number}") for number in range(60)]
+        await asyncio.gather(*(person.sends("What did I say about tea?") for person in people))
+        await town.queue.drain()
+        assert len(town.adapter.sent) == 2 * len(people)  # each is also welcomed
+        assert town.engine.responder.composer.recall_misses == 0
+
+
 async def test_after_enough_turns_the_learning_call_is_made_off_the_reply_path(embedder: OnnxEmbedder) -> None:
     model = ScriptedModel(learned=lambda messages: '{"facts": []}')
     async with world(embedder=embedder, model=model, policy=EnginePolicy(learn_after_turns=2)) as town:
