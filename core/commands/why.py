@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import product
 
 from core.commands.forget import ENDED
 from core.commands.format import day, memories, quoted
@@ -12,7 +14,7 @@ from core.commands.scope import is_manager, may_forget
 from core.errors import KeyMissing, NotFound
 from core.messages import Button, InboxRow
 from core.sealing import session_scope
-from core.types import Memory, MemoryId, MemoryNamespace, PrivacyMode, Role
+from core.types import Memory, MemoryId, MemoryNamespace, MemoryState, PrivacyMode, Role, TurnId
 
 MAX_SOURCES = 2
 
@@ -28,7 +30,7 @@ async def why(context: CommandContext, arguments: Arguments) -> CommandReply:
     if used is None:
         return CommandReply("I keep no record of that reply any more.")
     if not used:
-        return CommandReply("My last reply to you used no memory: only what stands in our talk.")
+        return CommandReply("My last reply to you used no memory that is still there: only what stands in our talk.")
     entries = [_why_entry(context, memory) for memory in used]
     await remember_listing(context, entries)
     lines: list[str] = []
@@ -62,17 +64,37 @@ async def _used(context: CommandContext, row: InboxRow) -> list[Memory] | None:
     replies = [message for message in messages if message.role is Role.ASSISTANT]
     if not replies:
         return None
-    ids = replies[-1].metadata.get("memories_used")
     allowed = await _still_allowed(context, row)
-    found = []
-    for memory_id in ids if isinstance(ids, Sequence) else ():
+    found: dict[MemoryId, Memory] = {}
+    for memory_id in _ids(replies[-1].metadata.get("memories_used")):
         for namespace in allowed:
-            try:
-                found.append(await context.memory.get_memory(namespace, MemoryId(str(memory_id))))
+            with suppress(NotFound):
+                found[MemoryId(memory_id)] = await context.memory.get_memory(namespace, MemoryId(memory_id))
                 break
-            except NotFound:
-                continue
-    return found
+    # Learning gave what a turn told another id; the turn is the same.
+    known = {turn for memory in found.values() for turn in memory.source_turns}
+    missing = [TurnId(turn) for turn in _ids(replies[-1].metadata.get("turns_used")) if turn not in known]
+    for memory in await _learned_of(context, allowed, missing):
+        found.setdefault(memory.id, memory)
+    return list(found.values())
+
+
+async def _learned_of(
+    context: CommandContext, allowed: Sequence[MemoryNamespace], turns: Sequence[TurnId]
+) -> list[Memory]:
+    """What is remembered of those turns today."""
+    owners = {namespace.user_id for namespace in allowed}
+    learned = []
+    for owner, turn_id in product(owners, turns):
+        for record in await context.store.find_memories_by_turn(owner, turn_id):
+            if record.namespace in allowed and record.state is not MemoryState.SUPERSEDED:
+                with suppress(NotFound):
+                    learned.append(await context.memory.get_memory(record.namespace, record.id))
+    return learned
+
+
+def _ids(given: object) -> list[str]:
+    return [str(item) for item in given] if isinstance(given, list | tuple) else []
 
 
 async def _still_allowed(context: CommandContext, row: InboxRow) -> list[MemoryNamespace]:
