@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from adapters.platforms.slack.manifest import SCOPES
+from bot.setup import QUESTIONS
 from tests.chaos.bot import ROOT, environment, gated_model, running
 from tests.chaos.test_run import answered, slack_settings, telegram_settings
 from tests.e2e.discord.wire import Wire
@@ -97,19 +98,22 @@ async def answers_to_setup(folder: Path, env: Mapping[str, str], answers: Mappin
 
     asyncio.get_running_loop().add_reader(terminal, look)
 
+    def asked(answered: int) -> str:
+        """The question that stands at the end of the screen, beyond what was answered already."""
+        lines = screen[answered:].rstrip().splitlines() or [""]
+        return next((item.text for item in QUESTIONS if lines[-1] == f"{item.text}:"), "")
+
     def is_asked(answered: int) -> bool:
-        """A question stands there, beyond what was answered already."""
-        return process.returncode is not None or screen[answered:].rstrip(" ").endswith(":")
+        return process.returncode is not None or bool(asked(answered))
 
     seen = 0
     try:
         while True:
-            await eventually(partial(is_asked, seen), 30.0)
+            await eventually(partial(is_asked, seen), 60.0)
             if process.returncode is not None:
                 break
-            question = screen[seen:].strip().splitlines()[-1].rstrip(":")
-            seen = len(screen)
-            os.write(terminal, answers.get(question, "").encode() + b"\n")
+            answer, seen = answers.get(asked(seen), ""), len(screen)
+            os.write(terminal, answer.encode() + b"\n")
     finally:
         asyncio.get_running_loop().remove_reader(terminal)
         os.close(terminal)
@@ -147,14 +151,14 @@ async def test_from_tokens_to_the_first_reply_on_three_platforms(tmp_path: Path)
         assert telegram.token not in screen, "what is secret is not shown while it is typed"
         assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
         async with running(tmp_path, env) as process:
-            await eventually(lambda: bool(slack.socket.sockets) and wire.connected(), 40.0)
+            await eventually(lambda: bool(slack.socket.sockets) and wire.connected(), 60.0)
             telegram.say(ANNA, "hello")
             slack.say(slack_model.BEN, "hello")
             await wire.direct_message("hello")
             dm = slack_model.DM[slack_model.BEN]
-            await eventually(lambda: answered(telegram.visible_messages(ANNA), "hello"), 20.0)
-            await eventually(lambda: answered(slack.visible_messages(dm, slack_model.BEN), "hello"), 20.0)
-            await eventually(lambda: answered(wire.texts(), "hello"), 20.0)
+            await eventually(lambda: answered(telegram.visible_messages(ANNA), "hello"), 40.0)
+            await eventually(lambda: answered(slack.visible_messages(dm, slack_model.BEN), "hello"), 40.0)
+            await eventually(lambda: answered(wire.texts(), "hello"), 40.0)
             process.terminate()
             assert await asyncio.wait_for(process.wait(), 10.0) == 0
 
