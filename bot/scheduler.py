@@ -11,46 +11,54 @@ from functools import partial
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.bootstrap import App
+from bot.upkeep import back_up, retain, sum_up_usage, verify_index
 from core.errors import MemoryChatError
 from core.tracing import where
+from core.types import new_id
 
 log = logging.getLogger(__name__)
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`run` may be called again before the last run's effect is needed; `every` is the time between two ticks."""
+    """`run` may be called again before the last run's effect is needed; `every` is the time between two ticks; `local`:
+    it is about what this process holds, so each process runs it."""
 
     name: str
     every: timedelta
     run: Callable[[], Awaitable[object]]
+    about: str
+    local: bool = False
 
 
 def jobs_of(app: App) -> tuple[Job, ...]:
-    clock, engine, store = app.clock, app.engine, app.store
-    return (
-        Job("outbox-retry", timedelta(seconds=5), engine.responder.retry_unsent),
-        Job("learn-quiet", timedelta(seconds=30), engine.learner.quiet),
-        Job("purge", timedelta(hours=1), lambda: store.purge(clock.now())),
-        Job("retention", timedelta(hours=1), partial(_retain, app)),
-        Job("compact", timedelta(hours=6), store.compact),
-    )
-
-
-async def _retain(app: App) -> None:
-    """Messages and memories that are older than the settings, or than their profile allows, go."""
-    privacy = app.settings.privacy
-    gone = await app.store.expire(
-        app.clock.now(), _days(privacy.message_retention_days), _days(privacy.memory_retention_days)
-    )
-    if any(gone.values()):
-        log.info("retention removed %d messages and %d memories", gone["messages"], gone["memories"])
-        await app.store.compact()
-
-
-def _days(number: int) -> timedelta | None:
-    """0 means for ever."""
-    return timedelta(days=number) if number else None
+    clock, engine, store, memory, backups = app.clock, app.engine, app.store, app.memory, app.settings.backups
+    jobs = [
+        Job("outbox-retry", 5 * SECOND, engine.responder.retry_unsent, "send replies that were put off"),
+        Job("learn-quiet", 30 * SECOND, engine.learner.quiet, "learn where nobody has spoken for a while"),
+        Job(
+            "incognito-expiry", MINUTE, app.ephemeral.expire, "drop incognito talks that were idle too long", local=True
+        ),
+        Job(
+            "purge", HOUR, lambda: store.purge(clock.now()), "drop expired codes, confirmations, notices and event keys"
+        ),
+        Job("retention", HOUR, partial(retain, app), "remove what is older than the settings or its profile allow"),
+        Job("reindex", HOUR, memory.reindex, "embed memories that another embedder made"),
+        Job(
+            "index-verify",
+            6 * HOUR,
+            partial(verify_index, app),
+            "compare the index with the rows, and mend it",
+            local=True,
+        ),
+        Job("compact", 6 * HOUR, store.compact, "checkpoint the log and give free pages back"),
+        Job("usage", 24 * HOUR, partial(sum_up_usage, app), "log yesterday's use of everybody together"),
+    ]
+    if backups.folder is not None:
+        jobs.append(Job("backup", backups.every, partial(back_up, app), "copy the database to BACKUP_FOLDER"))
+    return tuple(jobs)
 
 
 class Scheduler:
@@ -59,6 +67,7 @@ class Scheduler:
     def __init__(self, app: App) -> None:
         self._app = app
         self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._here = new_id()
 
     async def __aenter__(self) -> Scheduler:
         for job in jobs_of(self._app):
@@ -73,7 +82,8 @@ class Scheduler:
 
     async def _run(self, job: Job) -> None:
         try:
-            if await self._app.store.claim_job_run(job.name, _tick(self._app.clock.now(), job.every)):
+            name = f"{job.name}:{self._here}" if job.local else job.name
+            if await self._app.store.claim_job_run(name, _tick(self._app.clock.now(), job.every)):
                 await job.run()
         except MemoryChatError as error:
             log.warning("job %s failed: %s at %s", job.name, type(error).__name__, where(error))

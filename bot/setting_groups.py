@@ -122,6 +122,14 @@ class DatabaseSettings(Group):
     pool_size: int = variable("DATABASE_POOL_SIZE", 8, "Connections to Postgres at most", ge=1, le=200)
 
 
+class BackupSettings(Group):
+    """Backups of the SQLite database by the clock; the keys are not in them"""
+
+    folder: HomeFolder | None = variable("BACKUP_FOLDER", None, "Folder for them; empty: none are made")
+    every: Duration = variable("BACKUP_EVERY", timedelta(days=1), "Time from one to the next", ge=MINUTE)
+    keep: int = variable("BACKUP_KEEP", 7, "How many are kept; older ones are removed", ge=1, le=1000)
+
+
 class SupabaseSettings(Group):
     """Supabase as database and for sign-in"""
 

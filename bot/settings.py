@@ -26,6 +26,7 @@ from pydantic_settings import (
 
 from bot.setting_groups import (
     AccessSettings,
+    BackupSettings,
     CORSSettings,
     DatabaseSettings,
     DiscordSettings,
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     mem0: Mem0Settings = Field(default_factory=Mem0Settings)
     qdrant: QdrantSettings = Field(default_factory=QdrantSettings)
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    backups: BackupSettings = Field(default_factory=BackupSettings)
     supabase: SupabaseSettings = Field(default_factory=SupabaseSettings)
     redis: RedisSettings = Field(default_factory=RedisSettings)
     queue: QueueSettings = Field(default_factory=QueueSettings)
@@ -107,6 +109,8 @@ class Settings(BaseSettings):
             raise ValueError("QUEUE: postgres given, which needs DATABASE_URL to be a postgresql:// address")
         if self.embeddings.kind == "openai" and not (self.openai.configured or self.embeddings.base_url):
             raise ValueError("EMBEDDINGS: openai given, which needs EMBEDDINGS_BASE_URL or OPENAI_API_KEY")
+        if self.backups.folder is not None and (self.on_postgres or self.on_supabase):
+            raise ValueError("BACKUP_FOLDER: given, but a database server is backed up with its own tools (pg_dump)")
         return self
 
     @property

@@ -264,5 +264,8 @@ class GuardedMemory:
     async def reindex(self) -> int:
         return await self._memory.reindex()
 
+    async def verify(self) -> int:
+        return await self._memory.verify()
+
     async def close(self) -> None:
         await self._memory.close()

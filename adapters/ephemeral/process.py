@@ -67,6 +67,13 @@ class ProcessEphemeralStore:
         for key in keys:
             self._drop(key)
 
+    async def expire(self) -> int:
+        now = self._clock.monotonic()
+        over = [key for key, entry in self._entries.items() if entry.expires <= now]
+        for key in over:
+            self._drop(key)
+        return len(over)
+
     async def close(self) -> None:
         self._entries.clear()
         self._size = 0

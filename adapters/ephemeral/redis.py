@@ -68,6 +68,10 @@ class RedisEphemeralStore:
         if keys:
             await self._call(self._redis.delete(*(self._prefix + key for key in keys)))
 
+    async def expire(self) -> int:
+        """Redis does it."""
+        return 0
+
     async def close(self) -> None:
         """What is held stays until its time to live ends: other processes may need it."""
         await self._redis.aclose()

@@ -192,6 +192,10 @@ class HostedMemory:
     async def reindex(self) -> int:
         return 0
 
+    async def verify(self) -> int:
+        """There is no index of ours."""
+        return 0
+
     async def close(self) -> None:
         if self._client is not None:
             await self._client.async_client.aclose()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from core.errors import MemoryUnavailable
+from core.errors import InvalidNamespace, MemoryUnavailable
 from core.types import MemoryId, MemoryNamespace
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 2
 PAGE = 1_000
+MOST_POINTS = 1_000_000
 
 
 class QdrantIndex:
@@ -135,6 +136,26 @@ class QdrantIndex:
         rows = {MemoryId(str(record.id)): np.asarray(record.vector, np.float32) for record in records}
         return {memory_id: float(row @ vector) for memory_id, row in rows.items()}
 
+    def held(self, namespace: MemoryNamespace) -> dict[MemoryId, int]:
+        """What is really there, by generation; embedded, where nobody else can write, every generation is 0."""
+        if self._shared:
+            return self._server_generations(namespace)
+        with _mapped():
+            if not self._opened().collection_exists(self._collection(namespace)):
+                return {}
+            points, _ = self._opened().scroll(self._collection(namespace), limit=MOST_POINTS, with_payload=False)
+        return {MemoryId(str(point.id)): 0 for point in points}
+
+    def on_server(self) -> set[MemoryNamespace]:
+        """Every namespace that has a point on the server; none when there is no server."""
+        if not self._shared:
+            return set()
+        found: set[MemoryNamespace] = set()
+        for record in self._scroll(None, "namespace"):
+            with suppress(InvalidNamespace):
+                found.add(MemoryNamespace.parse(str((record.payload or {}).get("namespace"))))
+        return found
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
@@ -194,16 +215,16 @@ class QdrantIndex:
             found[MemoryId(str(record.id))] = int((record.payload or {}).get("generation", -1))
         return found
 
-    def _scroll(self, namespace: MemoryNamespace) -> Iterator[qdrant.Record]:
+    def _scroll(self, namespace: MemoryNamespace | None, field: str = "generation") -> Iterator[qdrant.Record]:
         offset: object = None
         while True:
             with _mapped():
                 records, offset = self._opened().scroll(
                     self._shared,
-                    scroll_filter=self._filter(namespace),
+                    scroll_filter=self._filter(namespace) if namespace else None,
                     limit=PAGE,
                     offset=offset,  # type: ignore[arg-type]  # the client's own id type, handed back to it
-                    with_payload=["generation"],
+                    with_payload=[field],
                 )
             yield from records
             if offset is None:
@@ -218,5 +239,6 @@ def _mapped() -> Iterator[None]:
 
     try:
         yield
-    except (ApiException, QdrantException, OSError) as error:
+    except (ApiException, QdrantException, OSError, ValueError) as error:
+        # ValueError: an answer that is not JSON, or not of the shape that Qdrant's has.
         raise MemoryUnavailable("vector index", type(error).__name__) from None

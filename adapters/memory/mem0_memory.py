@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +19,7 @@ from adapters.memory.records import Draft, RecordKeeper
 from adapters.memory.terms import stem
 from adapters.memory.vector_store import Work, only, payload_of
 from core.batches import LearnBatch
-from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, KeyMissing, NotFound
+from core.errors import EmptyMessage, ErasedMeanwhile, InvalidNamespace, KeyMissing, MemoryUnavailable, NotFound
 from core.languages import detect_language
 from core.learning import text_key
 from core.locks import KeyedLocks
@@ -40,6 +41,8 @@ from core.types import (
     UserId,
     new_id,
 )
+
+log = logging.getLogger(__name__)
 
 Extraction = Literal["memorychat", "mem0"]
 T = TypeVar("T")
@@ -111,7 +114,7 @@ class Mem0Memory:
         self, namespace: MemoryNamespace, text: str, origin: MemoryOrigin
     ) -> tuple[MemoryRecord, ...]:
         pieces = await _pieces(clean_text(text))
-        held = await self._namespaces.fresh(namespace) if pieces else Opened(namespace)
+        held = await self._held(namespace) if pieces else Opened(namespace)
         now = self._clock.now()
         records: list[MemoryRecord] = []
         for piece in {text_key(piece): piece for piece in pieces if same_text(held, piece) is None}.values():
@@ -120,6 +123,14 @@ class Mem0Memory:
             draft = Draft(piece, vector, _with_language(origin, piece), MemoryState.RECENT, {})
             records.append(await self._keeper.seal(namespace, draft, now))
         return tuple(records)
+
+    async def _held(self, namespace: MemoryNamespace) -> Opened:
+        """What is known already; while the index is away nothing, so that what people tell now is kept all the same."""
+        try:
+            return await self._namespaces.fresh(namespace)
+        except MemoryUnavailable as error:
+            log.warning("kept without a look at what is known: %s", type(error).__name__)
+            return Opened(namespace)
 
     async def add_memory(
         self,
@@ -239,6 +250,9 @@ class Mem0Memory:
                     skipped.add(record.id)
             if not records:
                 return done
+
+    async def verify(self) -> int:
+        return await self._namespaces.verify()
 
     async def close(self) -> None:
         await self._mem0.close()

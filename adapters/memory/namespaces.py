@@ -104,6 +104,34 @@ class Namespaces:
                 opened.dropped = True
             await self.run(self._index.erase, namespace)
 
+    async def verify(self) -> int:
+        """Compare the index with the rows, in every namespace that is open here or on the server, and mend it; how many
+        points were wrong. What a server holds of namespaces that are gone goes."""
+        wrong = 0
+        for namespace in {*self._opened, *await self.run(self._index.on_server)}:
+            if namespace in self._opened:
+                await self.fresh(namespace)
+            before = await self._differences(namespace)
+            if before:
+                self._set_aside(namespace)
+                await self.fresh(namespace)
+                wrong += len(before - await self._differences(namespace))
+        return wrong
+
+    def _set_aside(self, namespace: MemoryNamespace) -> None:
+        """To be opened again from the rows."""
+        opened = self._opened.pop(namespace, None)
+        if opened is not None:
+            self._loaded -= len(opened.entries)
+
+    async def _differences(self, namespace: MemoryNamespace) -> set[MemoryId]:
+        """Points that should not be there, are not there, or show another version of their memory."""
+        rows = (await self._store.get_memory_changes(namespace, -1)).records
+        due = {record.id: record.generation for record in rows if record.state is not MemoryState.SUPERSEDED}
+        held = await self.run(self._index.held, namespace)
+        stale = {key for key in held.keys() & due.keys() if self._index.is_shared and held[key] != due[key]}
+        return (held.keys() ^ due.keys()) | stale
+
     async def close(self) -> None:
         await self.run(self._index.close)
         self._opened.clear()

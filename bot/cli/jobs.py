@@ -28,10 +28,11 @@ def run(name: Annotated[str, typer.Argument(help="A job's name, as `memorychat j
 async def _list(settings: Settings) -> None:
     from bot.bootstrap import build
     from bot.scheduler import jobs_of
+    from bot.setting_types import as_written
 
     async with build(settings, answering=False) as app:
         for job in jobs_of(app):
-            say(f"{job.name:<14} every {job.every}")
+            say(f"{job.name:<17} every {as_written(job.every):<5} {job.about}")
 
 
 async def _run(settings: Settings, name: str) -> None:

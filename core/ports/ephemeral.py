@@ -33,4 +33,9 @@ class EphemeralStore(Protocol):
 
     async def delete(self, *keys: str) -> None: ...
 
+    async def expire(self) -> int:
+        """Drop what is over its time now instead of when it is next looked for; how many entries that were, 0 where the
+        server does it by itself."""
+        ...
+
     async def close(self) -> None: ...
