@@ -77,6 +77,7 @@ def discord_config(settings: Settings) -> DiscordConfig:
         api_url=discord.api_url,
         gateway_url=discord.gateway_url,
         engagement=Engagement(discord.engagement),
+        answers_here=settings.queue.kind == "embedded",
     )
 
 

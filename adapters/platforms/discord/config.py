@@ -50,6 +50,7 @@ class DiscordConfig:
 
     Times in seconds: one request, the SDK's own retries included, may take `request_timeout`; pauses after failures
     begin with `retry_pause` and double. What was written longer than `read_back` ago is not read back.
+    `answers_here`: this process also sends the answers; another one cannot answer an interaction that came here.
     """
 
     token: str = field(repr=False)
@@ -59,3 +60,4 @@ class DiscordConfig:
     request_timeout: float = 60.0
     retry_pause: float = 1.0
     read_back: timedelta = timedelta(days=1)
+    answers_here: bool = True

@@ -50,6 +50,7 @@ TRIES = 5
 OUT_OF_ORDER = (StoreUnavailable, StoreFull, StoreReadOnly)
 
 NOT_HERE = "I cannot answer here. Please write to me directly."
+DIRECTLY = "I answer you directly."
 STOPPING = "I am just restarting. Please try that again in a moment."
 
 
@@ -188,9 +189,13 @@ class Intake:
             await self._give_back(event.handle, "")
 
     async def _defer(self, interaction: discord.Interaction, *, ephemeral: bool) -> str:
-        """The handle; `''` when it came too late or Discord did not take it, so that the answer goes another way."""
+        """The handle; `''` when it came too late, Discord did not take it or another process answers, so that the
+        answer goes another way."""
         try:
             async with asyncio.timeout(ACK_SECONDS):
+                if not self._config.answers_here:
+                    await interaction.response.send_message(DIRECTLY, ephemeral=True)
+                    return ""
                 await interaction.response.defer(ephemeral=ephemeral, thinking=True)
         except SDK_ERRORS as error:
             log.warning("an interaction was not acknowledged: %s", type(error).__name__)

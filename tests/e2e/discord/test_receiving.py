@@ -6,6 +6,7 @@ import discord
 import pytest
 
 from adapters.platforms.discord import PLATFORM, DiscordConfig, Engagement
+from adapters.platforms.discord.intake import DIRECTLY
 from core.errors import BadArgument, DeliveryUnknown, MemoryChatError, StoreError, StoreUnavailable
 from core.messages import Acceptance, Attachment, ReplyAddress, RoomRole
 from core.types import Audience, ConversationKind, Place, TurnId
@@ -289,3 +290,19 @@ async def test_what_bystanders_say_is_not_even_kept_in_memory(sim: SimulatedDisc
         await sim.say(ada, f"chatter {number}", channel)
     assert desk.events == []
     assert list(sim.bot.cached_messages) == []
+
+
+async def test_where_another_process_answers_nobody_is_left_with_a_bot_that_thinks_for_ever() -> None:
+    desk = Desk()
+    async with SimulatedDiscord(DiscordConfig(token="a.b.c", answers_here=False)) as sim:
+        await sim.adapter.start(desk.accept)
+        ada, channel = sim.person("ada"), sim.channel()
+        asked = await sim.command(ada, "memories", channel)
+        assert asked.response is not None
+        assert asked.response.content == DIRECTLY
+        assert asked.ephemeral
+        [message] = desk.messages
+        assert (message.text, message.handle) == ("/memories", "")
+        await sim.adapter.send(ReplyAddress.of(message), reply("1. a dog", Audience.ASKER), nonce="1")
+        assert sim.visible_messages(ada.dm_channel) == ["1. a dog"]
+        assert "1. a dog" not in sim.visible_messages(channel)
