@@ -18,7 +18,7 @@ TurnArgument = Annotated[str, typer.Argument(help="A turn's id, as `memorychat q
 
 @group.command("list")
 def list_() -> None:
-    """Show the turns that failed, newest first: when, where and after how many tries, never what was said."""
+    """Show the turns that failed, newest first: when, where, after how many tries and why, never what was said."""
     run_async(_list(load_settings()))
 
 
@@ -40,7 +40,8 @@ async def _list(settings: Settings) -> None:
     async with build(settings, answering=False) as app:
         failed = await app.store.failed_turns(SHOWN)
         for row in failed:
-            say(f"{row.id}  {row.accepted_at:%Y-%m-%d %H:%M}  {row.address.place.platform}  tries: {row.attempts}")
+            told = f"{row.accepted_at:%Y-%m-%d %H:%M}  {row.address.place.platform}  tries: {row.attempts}"
+            say(f"{row.id}  {told}  {row.note or 'no reason was noted'}")
         if not failed:
             say("No turn was given up.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from adapters.clock import SystemClock
 from adapters.queues import postgres
 from adapters.queues.postgres import SCHEMA, PostgresQueue, Share, enqueue, install
 from adapters.stores.sql.server import PostgresStore
+from bot.setting_groups import QueueSettings
 from core.batches import AcceptBatch
 from core.direct import DIRECT
 from core.errors import AnotherRunner
@@ -223,4 +225,22 @@ async def test_a_reaper_that_fails_says_so_and_goes_on(
         connection.execute(f"alter table {SCHEMA}.away rename to procrastinate_workers".encode())
     turn = await (await Stage.set(store)).accept()
     await eventually(lambda: worker.done == [turn.id], 20)
+    await worker.queue.stop(1)
+
+
+@pytest.mark.long
+async def test_a_killed_worker_holds_a_conversation_up_for_fifteen_seconds_at_most(
+    server: Server, store: PostgresStore
+) -> None:
+    """With the lease and the pause between looks that are the default."""
+    url = server.url("queue")
+    stage = await Stage.set(store)
+    turn = await stage.accept()
+    lease, now = QueueSettings().lease, SystemClock().now()
+    assert await store.claim_turn(stage.conversation.id, turn.lane, "killed", now + lease, now)
+    began = time.monotonic()
+    worker = Worker(url, store, "next", poll=3)
+    await worker.queue.start(worker)
+    await eventually(lambda: worker.done == [turn.id], 30)
+    assert time.monotonic() - began <= 15
     await worker.queue.stop(1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from adapters.stores.sql.faults import as_store_error
 from adapters.stores.sql.postgres import postgres_url
 from adapters.stores.sql.schema import metadata
 from adapters.stores.sql.server import PostgresStore
-from core.batches import UserPatch
+from core.batches import AcceptBatch, UserPatch
 from core.errors import (
     AnotherRunner,
     ConfigurationError,
@@ -28,7 +30,7 @@ from core.errors import (
     StoreReadOnly,
     StoreUnavailable,
 )
-from core.types import UserId, new_id
+from core.types import ConversationKind, Place, PlatformName, TurnId, UserId, new_id
 from tests.contracts.store.cast import Cast
 from tests.support.postgres import Server
 
@@ -172,21 +174,37 @@ async def test_cut_lines_cost_no_message(server: Server) -> None:
 
 
 async def test_two_processes_meet_the_same_people_and_events_at_once(server: Server) -> None:
+    """Whoever comes second finds what the first one made; of one event there is one row, and one process has it."""
     url, clock = server.emptied("contract"), ManualClock()
     stores = [PostgresStore(url, clock, writers=4, readers=2) for _ in range(2)]
-    casts = [Cast(store, clock) for store in stores]
-    ann = await casts[0].person("Ann")
-    row = await casts[0].accepted(ann)
+    place = Place(PlatformName("test"), "", "somewhere")
+    met = await asyncio.gather(
+        *(store.resolve_identity(PlatformName("test"), "", "ann", "Ann") for store in stores * 4),
+    )
+    assert len({identity.user_id for identity, _ in met}) == 1
+    assert [is_new for _, is_new in met].count(True) == 1
+    places = await asyncio.gather(
+        *(store.resolve_conversation(place, ConversationKind.PRIVATE) for store in stores * 4),
+    )
+    assert len({conversation.id for conversation in places}) == 1
+    cast = Cast(stores[0], clock)
+    ann = await cast.person("Ann")
+    row = cast.row(ann)
+    accepted = await asyncio.gather(
+        *(stores[number % 2].accept(AcceptBatch(row=replace(row, id=TurnId(new_id())))) for number in range(8))
+    )
+    stored = [item for item in accepted if item is not None]
+    assert len(stored) == 1
+    later = clock.now() + timedelta(minutes=1)
     claims = await asyncio.gather(
         *(
-            store.claim_turn(row.stamp.conversation_id, row.lane, f"w{number}", clock.now(), clock.now())
-            for number, store in enumerate(stores * 4)
+            stores[number % 2].claim_turn(row.stamp.conversation_id, row.lane, f"w{number}", later, clock.now())
+            for number in range(8)
         )
     )
-    owners = {claim[0].lease_owner for claim in claims if claim}
-    assert owners
-    final = await stores[0].get_turn(ann.user.id, row.id)
-    assert final.lease_owner in owners
+    (winner,) = [claim[0] for claim in claims if claim]
+    final = await stores[1].get_turn(ann.user.id, stored[0].id)
+    assert (final.lease_owner, final.attempts) == (winner.lease_owner, 1)
     for store in stores:
         await store.close()
 
