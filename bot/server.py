@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
@@ -39,14 +39,18 @@ def listener(host: str, port: int, names: str) -> socket.socket:
 
 
 @asynccontextmanager
-async def serving_on(listening: socket.socket, web: ASGIApp, *, lifespan: bool = False) -> AsyncIterator[str]:
-    """Serve until left; gives the address. Open requests get a few seconds to end."""
+async def serving_on(
+    listening: socket.socket, web: ASGIApp, *, lifespan: bool = False, trusted_proxies: Sequence[str] = ()
+) -> AsyncIterator[str]:
+    """Serve until left; gives the address. Open requests get a few seconds to end. Of `trusted_proxies` it is believed
+    whose request they pass on."""
     config = uvicorn.Config(
         web,
         log_config=None,
         # It would write query strings, which hold what people search for.
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(trusted_proxies),
         lifespan="on" if lifespan else "off",
         timeout_graceful_shutdown=STOP_TIMEOUT,
     )

@@ -305,6 +305,9 @@ class HTTPSettings(Group):
     host: Label = variable("HTTP_HOST", "127.0.0.1", "Address to listen on; 0.0.0.0 for all")
     port: int = variable("HTTP_PORT", 8000, "Port", ge=0, le=65_535)
     public_url: HttpUrl | None = variable("HTTP_PUBLIC_URL", None, "How it is reached from outside")
+    trusted_proxies: Names = variable(
+        "HTTP_TRUSTED_PROXIES", ("127.0.0.1",), "Proxies in front; limits go by the callers' addresses that they name"
+    )
 
 
 class OperationsSettings(Group):

@@ -118,6 +118,6 @@ async def serving(app: App, measured: Callable[[CollectorRegistry], object] = la
     made = listener(http.host, http.port, "HTTP_HOST, HTTP_PORT")
     web = await asyncio.to_thread(make_web, app)
     measured(web.state.metrics.registry)
-    async with serving_on(made, web, lifespan=True) as address:
+    async with serving_on(made, web, lifespan=True, trusted_proxies=http.trusted_proxies) as address:
         log.info("the web page is on %s", address)
         yield address

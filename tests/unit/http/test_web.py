@@ -67,6 +67,17 @@ async def test_the_server_answers_until_it_is_left(tmp_path: Path) -> None:
             await asyncio.open_connection(host, int(port))
 
 
+@pytest.mark.parametrize(("proxies", "last"), [("127.0.0.1", 401), ("10.0.0.1", 429)])
+async def test_only_trusted_proxies_say_whose_request_it_is(tmp_path: Path, proxies: str, last: int) -> None:
+    settings = settings_from(values(tmp_path, HTTP_TRUSTED_PROXIES=proxies, RATE_LIMIT_ADDRESS="2/minute"))
+    async with build(settings) as app, serving(app) as address, aiohttp.ClientSession(address) as http:
+        for number in range(3):
+            headers = {"X-Forwarded-For": f"192.0.2.{number}", "Authorization": "Bearer nobody"}
+            async with http.get("/api/v1/auth/me", headers=headers) as answer:
+                status = answer.status
+        assert status == last
+
+
 async def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
