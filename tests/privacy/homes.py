@@ -22,6 +22,7 @@ from bot.audit import Finding, audit
 from bot.logs import set_up_logging
 from core.policy import EnginePolicy
 from core.ports import EphemeralStore
+from core.ports.observer import UNOBSERVED, Observer
 from core.sealing import Sealer
 from core.types import MemoryNamespace, UserId
 from tests.support.models import ScriptedModel
@@ -60,6 +61,7 @@ class Home:
         adapters: Sequence[TownAdapter] = (),
         policy: EnginePolicy | None = None,
         ephemeral: EphemeralStore | None = None,
+        observer: Observer = UNOBSERVED,
     ) -> AsyncIterator[Town]:
         async with self.opened() as (store, sealer):
             self._store, self._sealer = store, sealer
@@ -74,6 +76,7 @@ class Home:
                     others=adapters[1:],
                     policy=policy,
                     ephemeral=ephemeral,
+                    observer=observer,
                 ) as town:
                     yield town
             self._store = self._sealer = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,14 @@ def test_no_text_but_two_uuids_names_a_memory(trick: str) -> None:
             MemoryNamespace(UserId(user_id), ProfileId(profile_id))
     with pytest.raises(InvalidNamespace):
         MemoryNamespace.parse(trick)
+
+
+def test_each_attack_of_the_list_is_tried() -> None:
+    root = Path(__file__).parents[2]
+    listed = re.findall(r"^\|.*\| `([\w/]+\.py)::(\w+)` \|$", (root / "docs/privacy.md").read_text(), re.MULTILINE)
+    assert len(listed) >= 20
+    for file, name in listed:
+        assert f"def {name}(" in (root / "tests" / file).read_text(), name
 
 
 async def victim_of(town: Town) -> Person:

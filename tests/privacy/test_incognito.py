@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
+from adapters.metrics import PrometheusObserver
 from core.errors import ModelInterrupted, ModelRejected, ModelTimeout
 from core.messages import Attachment
 from core.policy import EnginePolicy
@@ -38,8 +40,8 @@ def temporary_files_at_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 async def test_a_whole_incognito_talk_leaves_nothing(home: Home, canary: str) -> None:
-    model = ScriptedModel()
-    async with home.process(model) as town:
+    model, observer = ScriptedModel(), PrometheusObserver()
+    async with home.process(model, observer=observer) as town:
         ana = town.person("ana")
         await ana.says("My cat is called Tom.")
         model.answer = lambda text: f"{canary}: {text}"
@@ -57,6 +59,9 @@ async def test_a_whole_incognito_talk_leaves_nothing(home: Home, canary: str) ->
         await ana.says(f"/forget {canary}")
         await ana.says("/retry")
         assert await home.holds(canary) == []
+        metrics = generate_latest(observer.registry).decode()
+        assert 'memorychat_turns_total{outcome="answered"}' in metrics
+        assert not [word for word in (canary, canary[:11], "Tom", "ana-", "dm-ana") if word in metrics]
         await ana.says("/incognito off")
         model.answer = lambda text: "I do not know."
         await ana.says("What did I look for?")
