@@ -177,6 +177,10 @@ async def test_link_codes_cannot_be_guessed(home: Home, model: ScriptedModel) ->
         for guess in range(5):
             assert "not valid" in (await eve.says(f"/link AAAAA-AAAA{guess}")).text
         assert "Too many wrong codes" in (await eve.says(f"/link {made[1]}")).text
+        town.clock.advance(3_500)
+        assert "Too many wrong codes" in (await eve.says("/link AAAAA-AAAA9")).text
+        town.clock.advance(3_601)
+        assert "not valid" in (await eve.says(f"/link {made[1]}")).text, "the lock is over, and so is the code"
         assert not knows(await eve.says("What is the dog called?"), model)
         refused = await town.person("eve2", town.room("lobby")).says(f"/link {made[1]}")
         assert "direct chat" in refused.text

@@ -126,6 +126,26 @@ async def test_erasing_takes_words_in_rooms_files_at_home_and_the_keys(home: Hom
         assert "Quartzfinch" not in model.calls[-1].text.replace(bo.name, "")
 
 
+@pytest.mark.parametrize("learned", [False, True])
+async def test_erasing_takes_what_others_were_answered_out_of_it(
+    home: Home, model: ScriptedModel, learned: bool
+) -> None:
+    """Also when learning has given what was told another id since."""
+    fact = {"facts": [{"text": "The dog is called Quartzfinch", "turns": [1], "replaces": []}]}
+    async with home.process(model) as town:
+        ana, bo = town.person("ana"), town.person("bo", town.room("lobby"))
+        await ana.says("My dog is called Quartzfinch.")
+        await town.person("ana", town.room("lobby")).says("/profile share personal")
+        assert "Quartzfinch" in (await bo.says("What is the dog called?")).text
+        await bo.says("Our meeting is on Tuesday at noon.")
+        if learned:
+            model.learned = lambda _: json.dumps(fact)
+            await town.engine.learner.learn((await who(town, "ana")).namespace)
+        await ana.says("/erase DELETE EVERYTHING")
+        assert await home.holds("Quartzfinch") == []
+        assert await home.holds("Tuesday") != []
+
+
 async def test_an_edit_is_learned_anew_and_a_delete_takes_everything(home: Home, model: ScriptedModel) -> None:
     async with home.process(model) as town:
         ana = town.person("ana")
