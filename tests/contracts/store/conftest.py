@@ -59,6 +59,16 @@ def supabase(server: Server) -> Iterator[Project]:
         yield started
 
 
+# Hundreds of requests each; what they look for is looked for in every other store on every run.
+LONG_OVER_REST = ("test_any_text_comes_back_as_it_went_in[supabase]", "test_a_megabyte_is_kept_whole[supabase]")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.name in LONG_OVER_REST:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
