@@ -32,8 +32,8 @@ from core.linking import AccountLinking
 from core.ports import Clock, EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber, TurnQueue
 from core.ports.observer import UNOBSERVED, Observer
 from core.quotas import Quotas
-from core.respond import Services
 from core.sealing import Sealer
+from core.services import Services
 from core.types import ConversationId, PlatformName, new_id
 from core.vault import Vault
 

@@ -32,8 +32,9 @@ from core.ports import PlatformAdapter, TurnQueue
 from core.ports.observer import Step, timing
 from core.privacy import policy_of
 from core.quotas import LearningBudget
-from core.respond import HORIZON, Responder, Services
+from core.respond import HORIZON, Responder
 from core.revision import Revision
+from core.services import Services
 from core.summaries import Summarizer
 from core.types import (
     ChatSession,

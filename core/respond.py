@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from core.commands.model import CommandContext, CommandReply
-from core.commands.registry import Registry
-from core.compose import Composer
-from core.delivery import Delivery, LiveReply
+from core.commands.model import CommandReply
+from core.delivery import LiveReply
+from core.drafting import Drafting, broke_off
 from core.errors import MemoryChatError, ModelError, ModelInterrupted
-from core.forgetting import EraseFiles, no_files
-from core.linking import Linking
 from core.media import FILES_ONLY, MediaReader
 from core.messages import (
     InboxRow,
@@ -27,21 +23,9 @@ from core.messages import (
     Turn,
     TurnContent,
 )
-from core.policy import EnginePolicy
-from core.ports import (
-    Clock,
-    EphemeralStore,
-    LanguageModel,
-    MemoryPort,
-    ModelDelta,
-    Store,
-    Transcriber,
-)
-from core.ports.observer import UNOBSERVED, Observer
 from core.privacy import policy_of
-from core.quotas import Quotas
 from core.recorder import DELIVERY_HOLD, Draft, Recorder
-from core.sealing import Sealer
+from core.services import Services, command_reply
 from core.tracing import turn_context, where
 from core.types import (
     ConversationId,
@@ -51,47 +35,16 @@ from core.types import (
     TurnId,
     TurnState,
 )
-from core.vault import Vault, reply_of
+from core.vault import reply_of
 
 log = logging.getLogger(__name__)
 
 HORIZON = datetime.max.replace(tzinfo=UTC)
 STOPPED = "Stopped."
-SHARE_GONE = (
-    "While I answered, somebody took back a profile that they had shared with this room, and my answer had used it. "
-    "Please ask again."
-)
 LOST_TALK = (
     "I was restarted meanwhile, and an incognito talk is kept nowhere: your last message and our talk are gone. "
     "You are still incognito; please write it again."
 )
-TALK_GONE = (
-    "_Our earlier incognito talk is gone: it was idle for too long, or I was restarted. You are still incognito._"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Services:
-    """What answering needs. `owner` names this process in leases; `conditions` are lines for `/status` about what is
-    wrong at the moment."""
-
-    store: Store
-    vault: Vault
-    sealer: Sealer
-    ephemeral: EphemeralStore
-    memory: MemoryPort
-    model: LanguageModel
-    registry: Registry
-    delivery: Delivery
-    quotas: Quotas
-    clock: Clock
-    policy: EnginePolicy
-    owner: str
-    linking: Linking
-    erase_files: EraseFiles = no_files
-    transcriber: Transcriber | None = None
-    observer: Observer = UNOBSERVED
-    conditions: Callable[[], dict[str, str]] = dict
 
 
 class Responder:
@@ -115,15 +68,7 @@ class Responder:
         self._notify = notify
         self.stopped: set[TurnId] = set()
         self.abandoned: set[TurnId] = set()
-        self.composer = Composer(
-            services.store,
-            services.vault,
-            services.memory,
-            services.model,
-            services.delivery,
-            services.clock,
-            services.policy,
-        )
+        self._drafting = Drafting(services)
         self._media = MediaReader(
             services.delivery,
             services.transcriber,
@@ -138,6 +83,11 @@ class Responder:
             services.owner,
             services.observer,
         )
+
+    @property
+    def recall_misses(self) -> int:
+        """Turns since the start that were answered without the memory they should have had."""
+        return self._drafting.composer.recall_misses
 
     async def respond(self, rows: tuple[InboxRow, ...]) -> None:
         """The TurnHandler. Errors of the model become a reply; those of the store go up, and the turn is run again."""
@@ -214,7 +164,7 @@ class Responder:
     async def _run_command(self, rows: tuple[InboxRow, ...], outbox: OutboxRow, content: TurnContent) -> None:
         outbox = replace(outbox, kind=ReplyKind.COMMAND)
         try:
-            answer = await self._command_reply(_merged(rows, (content,)))
+            answer = await command_reply(self._s, _merged(rows, (content,)), self._status())
         except MemoryChatError as error:
             log.info("command refused: %s", type(error).__name__)
             outbox, answer = replace(outbox, kind=ReplyKind.ERROR), CommandReply(text=error.user_message)
@@ -235,30 +185,8 @@ class Responder:
         if answer.rerun is not None:
             await self._notify(rows[0].stamp.conversation_id, Lane.MAIN)
 
-    async def _command_reply(self, turn: Turn) -> CommandReply:
-        services = self._s
-        parsed = services.registry.parse(turn.content.text)
-        if parsed is None or parsed.command.handler is None:
-            raise MemoryChatError
-        context = CommandContext(
-            turn=turn,
-            user=await services.store.get_user_by_id(turn.stamp.author_id),
-            conversation=await services.store.get_conversation(turn.stamp.conversation_id),
-            role=turn.content.role,
-            store=services.store,
-            memory=services.memory,
-            model=services.model,
-            clock=services.clock,
-            ephemeral=services.ephemeral,
-            sealer=services.sealer,
-            status=self._status(),
-            linking=services.linking,
-            erase_files=services.erase_files,
-        )
-        return await parsed.command.handler(context, parsed.arguments)
-
     def _status(self) -> dict[str, str]:
-        missed = self.composer.recall_misses
+        missed = self.recall_misses
         text = f"{missed} times since the start, because it was late or away"
         return self._s.conditions() | ({"Answered without memory": text} if missed else {})
 
@@ -269,9 +197,9 @@ class Responder:
         draft = Draft()
         try:
             turn = await self._media.read(turn)
-            await self._compose(rows, turn, live, draft)
+            await self._drafting.write(turn, rows[0].note, live, draft)
         except ModelError as error:
-            self._broke_off(draft, error)
+            broke_off(draft, error)
         except MemoryChatError as error:
             draft.text, draft.kind, draft.state = error.user_message, ReplyKind.ERROR, TurnState.FAILED
         except asyncio.CancelledError:
@@ -286,19 +214,10 @@ class Responder:
         except Exception as error:
             # A bug of ours or of a library: the person hears of it, and the conversation goes on.
             log.error("turn failed: %s at %s", type(error).__name__, where(error))
-            self._broke_off(draft, ModelInterrupted(partial=draft.text) if draft.text else ModelError())
+            broke_off(draft, ModelInterrupted(partial=draft.text) if draft.text else ModelError())
         self.stopped.discard(turn.id)
-        await self._recheck_shares(turn, draft)
+        await self._drafting.recheck_shares(turn, draft)
         await self._conclude(rows, outbox, turn, live, draft)
-
-    async def _recheck_shares(self, turn: Turn, draft: Draft) -> None:
-        """What was lent to the room must still be lent when the reply goes out (design §5)."""
-        if not draft.memories:
-            return
-        still_open = await self.composer.still_open(turn)
-        if any(item.memory.namespace not in still_open for item in draft.memories):
-            draft.text, draft.kind, draft.state = SHARE_GONE, ReplyKind.NOTICE, TurnState.FAILED
-            draft.memories = ()
 
     async def _abandon(self, rows: tuple[InboxRow, ...], live: LiveReply) -> None:
         """Whoever asked is gone: nothing half-written stays."""
@@ -306,13 +225,6 @@ class Responder:
         self.abandoned.discard(rows[0].id)
         await self._s.store.end_turn(rows[0].id, self._s.owner, TurnState.CANCELLED)
         self._s.observer.turn_ended(TurnState.CANCELLED)
-
-    def _broke_off(self, draft: Draft, error: ModelError) -> None:
-        log.warning("no answer of the model: %s", type(error).__name__)
-        partial = draft.text or error.partial
-        marked = f"{partial}\n\n_{error.user_message}_" if partial else error.user_message
-        draft.text = marked if partial and isinstance(error, ModelInterrupted) else error.user_message
-        draft.kind, draft.state = ReplyKind.ERROR, TurnState.FAILED
 
     async def _conclude(
         self, rows: tuple[InboxRow, ...], outbox: OutboxRow, turn: Turn, live: LiveReply, draft: Draft
@@ -327,23 +239,6 @@ class Responder:
             self._learn_soon(turn.stamp.learn)
         if draft.is_long:
             self._summarize_soon(turn.stamp)
-
-    async def _compose(self, rows: tuple[InboxRow, ...], turn: Turn, live: LiveReply, draft: Draft) -> None:
-        services = self._s
-        await services.quotas.check(turn.stamp.author_id, services.clock.now())
-        prompt = await self.composer.compose(turn, rows[0].note)
-        draft.memories, draft.recall_missed, draft.notice = prompt.memories, prompt.recall_missed, prompt.notice
-        draft.seen_elsewhere, draft.is_long = prompt.seen_elsewhere, prompt.is_long
-        draft.erase_generation = prompt.erase_generation
-        prefix = f"{prompt.notice}\n\n" if prompt.notice else ""
-        stream = services.model.stream_response(prompt.messages, prompt.context, private=prompt.private)
-        async with aclosing(stream) as events:
-            async for event in events:
-                if isinstance(event, ModelDelta):
-                    draft.text += event.text
-                    live.push(prefix + draft.text)
-                else:
-                    draft.usage = event.usage
 
     async def _finished(self, rows: tuple[InboxRow, ...], outbox: OutboxRow, reply: Reply, draft: Draft) -> None:
         head = rows[0]

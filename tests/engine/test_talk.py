@@ -274,7 +274,7 @@ async def test_in_a_rush_nobody_is_answered_without_memory(embedder: OnnxEmbedde
         await asyncio.gather(*(person.sends("What did I say about tea?") for person in people))
         await town.queue.drain()
         assert len(town.adapter.sent) == 2 * len(people)  # each is also welcomed
-        assert town.engine.responder.composer.recall_misses == 0
+        assert town.engine.responder.recall_misses == 0
 
 
 async def test_after_enough_turns_the_learning_call_is_made_off_the_reply_path(embedder: OnnxEmbedder) -> None:

@@ -31,8 +31,8 @@ from core.policy import EnginePolicy
 from core.ports import EphemeralStore, LanguageModel, MemoryPort, PlatformAdapter, Store, Transcriber
 from core.ports.observer import UNOBSERVED, Observer
 from core.quotas import Quotas
-from core.respond import Services
 from core.sealing import Sealer
+from core.services import Services
 from core.types import Audience, ConversationId, ConversationKind, Place, PlatformName, new_id
 from core.vault import Vault
 from tests.support.models import ScriptedModel
