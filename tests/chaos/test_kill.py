@@ -13,10 +13,15 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 import pytest
+
+from tests.support.postgres import postgres_server
+from tests.support.postgrest import SECRET_KEY, project
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
@@ -28,11 +33,12 @@ REDELIVERED = 0.3
 class Bot:
     """The worker, the messages it acknowledged, and a way to kill it."""
 
-    def __init__(self, home: Path, replies: Path) -> None:
+    def __init__(self, home: Path, replies: Path, settings: Mapping[str, str]) -> None:
         self.acked: set[str] = set()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.chaos.worker", str(home), str(replies)],
             cwd=ROOT,
+            env={**os.environ, **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -73,13 +79,32 @@ class Bot:
 
 @pytest.mark.timeout(60 + 30 * KILLS)
 def test_killed_at_any_point_every_message_is_answered_once_or_labelled(tmp_path: Path) -> None:
+    kill_at_any_point(tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120 + 60 * KILLS)
+def test_the_same_holds_for_a_supabase_project(tmp_path: Path) -> None:
+    with postgres_server() as server, project(server.fresh("killed")) as supabase:
+
+        def let_the_lease_run_out() -> None:
+            with psycopg.connect(supabase.database, autocommit=True) as connection:
+                connection.execute("update public.runner_leases set expires_at = now() - interval '1 second'")
+
+        settings = {"SUPABASE_URL": supabase.url, "SUPABASE_SERVICE_KEY": SECRET_KEY}
+        kill_at_any_point(tmp_path, settings, let_the_lease_run_out)
+
+
+def kill_at_any_point(
+    tmp_path: Path, settings: Mapping[str, str] | None = None, killed: Callable[[], None] = lambda: None
+) -> None:
     seed = random.randrange(1_000_000)
     chance = random.Random(seed)
     home, replies = tmp_path / "home", tmp_path / "replies"
     waiting = [(f"c{number % CHATS}", f"m{number}") for number in range(MESSAGES)]
     acked: set[str] = set()
     for kill in range(KILLS + 1):
-        bot = Bot(home, replies)
+        bot = Bot(home, replies, settings or {})
         share = waiting if kill == KILLS else waiting[: len(waiting) // (KILLS + 1 - kill)]
         for chat, name in share:
             bot.send(chat, name)
@@ -88,6 +113,7 @@ def test_killed_at_any_point_every_message_is_answered_once_or_labelled(tmp_path
         if kill < KILLS:
             time.sleep(chance.uniform(0.05, 2.0))
             bot.kill()
+            killed()
         else:
             assert bot.finish() == 0
         acked |= bot.acked

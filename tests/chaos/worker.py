@@ -82,7 +82,9 @@ def message(chat: str, name: str) -> InboundMessage:
 
 
 async def main(home: str, replies: str) -> None:
-    settings = settings_from({"MEMORYCHAT_HOME": home, "MEMORYCHAT_MASTER_KEY": "A" * 43 + "=", "QUEUE_LEASE": "2s"})
+    given = {name: value for name, value in os.environ.items() if name.startswith("SUPABASE_")}
+    given |= {"MEMORYCHAT_HOME": home, "MEMORYCHAT_MASTER_KEY": "A" * 43 + "=", "QUEUE_LEASE": "2s"}
+    settings = settings_from(given)
     async with build(settings, platforms=[FilePlatform(Path(replies))], model=EchoModel()) as app:
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
