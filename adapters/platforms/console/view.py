@@ -10,8 +10,9 @@ from typing import ClassVar
 from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.markdown import Heading, Markdown, MarkdownElement
+from rich.markdown import Heading, HorizontalRule, Markdown, MarkdownElement
 from rich.padding import Padding
+from rich.rule import Rule
 from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
@@ -42,6 +43,7 @@ THEME = Theme(
 MARGIN = (0, 2)
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 PLAIN_FRAMES = "|/-\\"
+FEW_BUTTONS = 2
 REFRESH = 0.1
 """Seconds between two frames."""
 
@@ -56,8 +58,21 @@ class _Heading(Heading):
         yield self.text
 
 
+class _Rule(HorizontalRule):
+    """A line where the terminal has one."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Rule(
+            style=console.get_style("markdown.hr", default="none"), characters="-" if options.ascii_only else "─"
+        )
+
+
 class _Markdown(Markdown):
-    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _Heading}
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {
+        **Markdown.elements,
+        "heading_open": _Heading,
+        "hr": _Rule,
+    }
 
     def __init__(self, text: str) -> None:
         super().__init__(text, code_theme="ansi_light", hyperlinks=False)
@@ -123,7 +138,7 @@ class ReplyView:
         rest, self._printed = text[self._printed :], 0
         self.end()
         self._print(rest, _style_of(reply.kind))
-        for line in [*lines_of(reply.buttons), *(f"saved as {path}" for path in saved)]:
+        for line in [*_offers(reply), *(f"saved as {path}" for path in saved)]:
             self._console.print(Padding(Text(line, style="dim"), MARGIN))
         if reply.buttons or saved:
             self._console.print()
@@ -153,6 +168,14 @@ class ReplyView:
         lines = self._console.render_lines(Padding(_Markdown(text), MARGIN), options, style=look, pad=False)
         shown = [number for number, line in enumerate(lines) if any(segment.text.strip() for segment in line)]
         return lines[shown[0] : shown[-1] + 1] if shown else []
+
+
+def _offers(reply: Reply) -> list[str]:
+    """One button for each entry of a list would repeat the list: the prompt's completion has them all."""
+    if len(reply.buttons) <= FEW_BUTTONS:
+        return lines_of(reply.buttons)
+    labels = " · ".join(printable(button.label) for button in reply.buttons)
+    return [f"/ offers: {labels}"]
 
 
 def _joined(lines: list[list[Segment]]) -> list[Segment]:

@@ -11,7 +11,7 @@ import sys
 import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -208,6 +208,32 @@ async def test_a_final_text_that_differs_from_what_was_shown_is_shown_whole(tmp_
     with screen(tmp_path) as terminal:
         await terminal.talk(f"go{ENTER}{LEAVE}", stream)
     assert "Something else." in "\n".join(final_screen(terminal.text))
+
+
+async def test_the_buttons_of_a_list_are_one_line_and_offered_by_the_completion(tmp_path: Path) -> None:
+    async def answer(script: Script, message: InboundMessage, address: ReplyAddress) -> None:
+        buttons = tuple(Button(f"Forget {number}", f"/forget #{number}f") for number in range(1, 5))
+        await script.adapter.send(address, replace(reply("Four memories."), buttons=buttons), nonce="n")
+
+    with screen(tmp_path) as terminal:
+        async with terminal.talking(answer) as script:
+            await terminal.say(script, ("list", "list"))
+            await terminal.say(script, ("/forget #3", "/forget #3"), ("\t", "/forget #3f"))
+    shown = "\n".join(final_screen(terminal.text))
+    assert "/ offers: Forget 1 · Forget 2 · Forget 3 · Forget 4" in shown
+    assert script.heard[1].text == "/forget #3f"
+
+
+async def test_a_late_reply_stands_above_the_one_that_is_being_made(tmp_path: Path) -> None:
+    async def answer(script: Script, message: InboundMessage, address: ReplyAddress) -> None:
+        late = replace(address, reply_to="of a run that was killed")
+        await script.adapter.send(late, reply("from before"), nonce="n0")
+        await echo(script, message, address)
+
+    with screen(tmp_path) as terminal:
+        await terminal.talk(f"go{ENTER}{LEAVE}", answer)
+    shown = "\n".join(final_screen(terminal.text))
+    assert shown.index("to an earlier message:") < shown.index("from before") < shown.index("you said: go")
 
 
 async def test_buttons_files_errors_and_notices_are_shown(tmp_path: Path) -> None:
