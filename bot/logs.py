@@ -27,7 +27,7 @@ HARMLESS = ("uvicorn.error", "alembic")
 
 QUIET = (
     "aiohttp",
-    "alembic.runtime.plugins",
+    "alembic",
     "asyncio",
     "apscheduler",
     "discord",
