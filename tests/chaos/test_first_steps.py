@@ -117,6 +117,9 @@ async def answers_to_setup(folder: Path, env: Mapping[str, str], answers: Mappin
     finally:
         asyncio.get_running_loop().remove_reader(terminal)
         os.close(terminal)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert await process.wait() == 0
     return screen
 
