@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -412,5 +413,7 @@ def _namespace_text(namespace: MemoryNamespace | None) -> str | None:
     return str(namespace) if namespace else None
 
 
+@lru_cache(maxsize=2_048)
 def _namespace(text: str | None) -> MemoryNamespace | None:
+    """Remembered, because the sixty messages that come with every reply name the same one."""
     return MemoryNamespace.parse(text) if text else None
