@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from core.batches import RecordBatch
+from core.commands.forget import TURN
 from core.commands.format import quoted
-from core.commands.listing import PREFIX
 from core.errors import MemoryChatError
 from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
@@ -120,7 +120,7 @@ class Recorder:
         if not memories or not self._policy.undo_line or turn.address.kind is not ConversationKind.PRIVATE:
             return reply
         told = quoted(" ".join(recent_memories(turn.content.text)))
-        undo = Button("Undo", f"/forget #{memories[0].id[:PREFIX]}")
+        undo = Button("Undo", f"/forget {TURN}{turn.id}")
         return replace(reply, text=f"{reply.text}\n\n_Kept:_ {told}", buttons=(*reply.buttons, undo))
 
     async def _recent_memories(

@@ -17,12 +17,15 @@ from core.types import (
     ConversationId,
     MemoryNamespace,
     Metadata,
+    TurnId,
     TurnState,
     UserId,
 )
 
 MAX_OFFERED = 10
 PLATFORM_KEEPS = "What stands on the chat platform stays there."
+TURN = "turn:"
+"""A button's reference to all that came of one message, by its turn's id."""
 FORGET_ALL = "forget_all"
 FORGET_THESE = "forget_these"
 ENDED = (TurnState.ANSWERED, TurnState.FAILED, TurnState.CANCELLED)
@@ -36,6 +39,8 @@ async def forget(context: CommandContext, arguments: Arguments) -> CommandReply:
             "What shall I forget? `/forget NUMBER` (as `/memories` shows it), `/forget last` (what I learned from your "
             "last message), `/forget WORDS` (I show what fits), `/forget all`."
         )
+    if what.startswith(TURN):
+        return await _forget_turn(context, TurnId(what.removeprefix(TURN)))
     if what.startswith("#"):
         reference, place = split_place(context, what[1:])
         return await _forget_one(context, await _pointed_at(context, reference, place))
@@ -83,6 +88,15 @@ def _what(removal: Removal) -> str:
     messages = removal.removed.get("messages", 0)
     words = f", with {count(messages, 'message')} of our talk" if messages else ""
     return memories(removal.removed["memories"]) + words
+
+
+async def _forget_turn(context: CommandContext, turn_id: TurnId) -> CommandReply:
+    """All that came of one message of one's own, under whatever ids it is remembered by now."""
+    if not await context.store.find_memories_by_turn(context.user.id, turn_id):
+        raise NotFound(user_message="Nothing is remembered of that message any more.")
+    removal = await Forgetting.of(context).turn(context.user.id, turn_id)
+    receipt = await receipt_of(context, "turn", removal)
+    return CommandReply(f"Forgotten: {_what(removal)}. {receipt_line(receipt)} {PLATFORM_KEEPS}")
 
 
 async def _forget_last(context: CommandContext) -> CommandReply:

@@ -66,5 +66,12 @@ async def test_what_was_just_kept_is_shown_and_undone_with_one_press(home: Home,
         (undo,) = [item for item in reply.buttons if item.label == "Undo"]
         assert "Forgotten: 1 memory" in (await ana.says(undo.command)).text
         assert await home.holds("Quartzfinch") == []
+        story = " ".join(f"On day {day} I walked with Amberlynx along the coast." for day in range(60))
+        (undo,) = [item for item in (await ana.says(story)).buttons if item.label == "Undo"]
+        assert await town.memory.count_memories((await who(town, "ana")).namespace) > 1
+        await town.person("eve").says("hello")
+        assert "any more" in (await town.person("eve").says(undo.command)).text
+        assert "looked again" in (await ana.says(undo.command)).text
+        assert await home.holds("Amberlynx") == []
         in_room = await town.person("ana", town.room("lobby")).says("Our mascot is called Rex.")
         assert not [item for item in in_room.buttons if item.label == "Undo"]
