@@ -21,7 +21,8 @@ NO_SERVER = frozenset({"PGRST000", "PGRST001", "PGRST002", "PGRST003"})
 NOT_THERE = frozenset({"PGRST200", "PGRST202", "PGRST203", "PGRST204", "PGRST205", "42883", "42P01", "42703"})
 """No such function, table or column: the schema is not ours, or not of this version."""
 REFUSED = "key refused"
-ROLLED_BACK = frozenset({"40001", "40P01", "55P03"})
+ROLLED_BACK = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03"})
+"""Serialization failures, deadlocks, locks, and a server that is being restarted."""
 
 
 class Refusal(Exception):

@@ -14,7 +14,7 @@ from adapters.stores.sql.schema import (
     users,
 )
 from adapters.stores.supabase.group import Group
-from adapters.stores.supabase.values import row_of
+from adapters.stores.supabase.values import maybe_row, row_of
 from core.batches import ProfilePatch, UserPatch
 from core.errors import Conflict, NameTaken, NotFound
 from core.types import (
@@ -41,7 +41,8 @@ class SupabaseUsers(Group):
         return rows.user_of(row)
 
     async def get_user_by_email(self, email: str) -> User | None:
-        row = await self._rest.first(users, {"email_key": rules.email_key(email)})
+        found = await self._rest.call("mc_user_by_email", {"email_key": rules.email_key(email)}, safe=True)
+        row = maybe_row(users, found)
         return rows.user_of(row) if row else None
 
     async def create_user(

@@ -376,6 +376,11 @@ begin
     end if;
 end $$;
 
+-- A function, because a query's address stands in the provider's logs.
+create function public.mc_user_by_email(p json) returns json language sql stable set search_path = '' as $$
+    select row_to_json(u) from public.users u where u.email_key = p ->> 'email_key'
+$$;
+
 create function memorychat.identity_at(key json) returns public.channel_identities
     language sql stable set search_path = '' as $$
     select i from public.channel_identities i
