@@ -232,8 +232,11 @@ class Inbox:
         who = (place.platform, place.workspace_id, sender.external_id)
         scene = await self._store.read_scene(*who, place)
         if scene is None or sender.display_name not in ("", scene.identity.display_name):
-            await self._store.resolve_identity(*who, sender.display_name)
-            await self._store.resolve_conversation(place, message.kind)
+            # Together, so that they share a commit.
+            await asyncio.gather(
+                self._store.resolve_identity(*who, sender.display_name),
+                self._store.resolve_conversation(place, message.kind),
+            )
             scene = await self._store.read_scene(*who, place)
             assert scene is not None
         member = scene.member
