@@ -70,3 +70,4 @@ def broke_off(draft: Draft, error: ModelError) -> None:
     marked = f"{partial}\n\n_{error.user_message}_" if partial else error.user_message
     draft.text = marked if partial and isinstance(error, ModelInterrupted) else error.user_message
     draft.kind, draft.state = ReplyKind.ERROR, TurnState.FAILED
+    draft.reason = draft.reason or error.code

@@ -40,7 +40,7 @@ DELIVERY_HOLD = timedelta(seconds=30)
 
 @dataclass(slots=True)
 class Draft:
-    """A reply while it is made."""
+    """A reply while it is made; `reason` is why there is none, for the operator: a word, no content."""
 
     text: str = ""
     kind: ReplyKind = ReplyKind.ANSWER
@@ -52,6 +52,7 @@ class Draft:
     seen_elsewhere: bool = False
     is_long: bool = False
     erase_generation: int | None = None
+    reason: str = ""
 
 
 class Recorder:
@@ -86,7 +87,7 @@ class Recorder:
         answered = HistoryMessage(Role.ASSISTANT, draft.text, self._policy.bot_name, now)
         keeps_reply = draft.state is not TurnState.FAILED or draft.usage.completion_tokens > 0
         if not policy_of(stamp.mode).persist:
-            await self.record(rows, outbox, reply, draft.state, count=2, usage=usage)
+            await self.record(rows, outbox, reply, draft.state, count=2, usage=usage, note=draft.reason)
             await self._vault.remember_history(stamp, said, answered if keeps_reply else None)
             return reply
         messages = [await self._message(turn, said, {})]
@@ -112,6 +113,7 @@ class Recorder:
             messages=tuple(messages),
             memories=memories,
             generations=generations,
+            note=draft.reason,
         )
         return reply
 
@@ -173,6 +175,7 @@ class Recorder:
         messages: tuple[ChatMessage, ...] = (),
         memories: tuple[MemoryRecord, ...] = (),
         generations: tuple[tuple[MemoryNamespace, int], ...] = (),
+        note: str = "",
     ) -> None:
         """End the turn. The reply of `outbox` is on its way from here on: the caller delivers it at once. `reply` None
         leaves its content as it is."""
@@ -200,6 +203,7 @@ class Recorder:
             usage_of=head.stamp.author_id if usage else None,
             usage=usage or Usage(),
             count_messages=count,
+            note=note,
         )
         with timing(self._observer, Step.RECORD):
             await self._store.record_turn(batch)

@@ -97,14 +97,12 @@ class Responder:
         if known and (ready := await self._s.vault.open_reply(known)) is not None:
             await self._deliver_ready(rows, outbox, ready)
         elif (contents := await self._contents(rows)) is None:
-            await self._answer(rows, outbox, Draft(text=LOST_TALK, kind=ReplyKind.NOTICE, state=TurnState.FAILED))
+            await self._answer(rows, outbox, _failed(LOST_TALK, "incognito talk gone", ReplyKind.NOTICE))
         elif await self._is_stale(head):
             await self._skip(rows, outbox)
         elif head.attempts > self._s.policy.max_attempts:
             self._s.observer.turn_given_up()
-            await self._answer(
-                rows, outbox, Draft(text=MemoryChatError.user_message, kind=ReplyKind.ERROR, state=TurnState.FAILED)
-            )
+            await self._answer(rows, outbox, _failed(MemoryChatError.user_message, "tried too often"))
         elif head.is_command:
             await self._run_command(rows, outbox, contents[0])
         else:
@@ -144,7 +142,7 @@ class Responder:
         """Send a reply that no model made."""
         outbox = replace(outbox, kind=draft.kind)
         reply = reply_of(outbox, draft.text)
-        await self._recorder.record(rows, outbox, reply, draft.state)
+        await self._recorder.record(rows, outbox, reply, draft.state, note=draft.reason)
         await self._s.delivery.deliver(outbox, reply, recorded=True)
         await self._finished(rows, outbox, reply, draft)
 
@@ -202,6 +200,7 @@ class Responder:
             broke_off(draft, error)
         except MemoryChatError as error:
             draft.text, draft.kind, draft.state = error.user_message, ReplyKind.ERROR, TurnState.FAILED
+            draft.reason = error.code
         except asyncio.CancelledError:
             if turn.id in self.abandoned:
                 await self._abandon(rows, live)
@@ -214,6 +213,7 @@ class Responder:
         except Exception as error:
             # A bug of ours or of a library: the person hears of it, and the conversation goes on.
             log.error("turn failed: %s at %s", type(error).__name__, where(error))
+            draft.reason = f"{type(error).__name__} at {where(error)}"
             broke_off(draft, ModelInterrupted(partial=draft.text) if draft.text else ModelError())
         self.stopped.discard(turn.id)
         await self._drafting.recheck_shares(turn, draft)
@@ -266,6 +266,10 @@ class Responder:
                 return None
             contents.append(content)
         return tuple(contents)
+
+
+def _failed(text: str, reason: str, kind: ReplyKind = ReplyKind.ERROR) -> Draft:
+    return Draft(text=text, kind=kind, state=TurnState.FAILED, reason=reason)
 
 
 def _merged(rows: tuple[InboxRow, ...], contents: tuple[TurnContent, ...]) -> Turn:
