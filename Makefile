@@ -54,7 +54,7 @@ bench: $(VENV)/.dev ## measure what the README claims
 	$(BIN)/python -m bench
 
 chaos: $(VENV)/.dev ## the long form of the tests that kill the bot
-	CHAOS_LONG=1 CHAOS_KILLS=40 CHAOS_MESSAGES=2000 $(BIN)/python -m pytest -q tests/chaos
+	CHAOS_LONG=1 CHAOS_KILLS=100 CHAOS_MESSAGES=2000 $(BIN)/python -m pytest -q tests/chaos
 
 format: $(VENV)/.dev ## write the code as ruff would
 	$(BIN)/ruff check --fix --quiet . || true

@@ -26,7 +26,7 @@ from tests.support.postgrest import SECRET_KEY, project
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
 MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "200"))
-CHATS = 10
+CHATS = 50 if KILLS >= 100 else 10
 REDELIVERED = 0.3
 
 
