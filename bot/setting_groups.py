@@ -135,7 +135,9 @@ class SupabaseSettings(Group):
 
     url: HttpUrl | None = variable("SUPABASE_URL", None, "Address of the project")
     key: SecretStr | None = variable("SUPABASE_KEY", None, "Public key (anon or sb_publishable_), for sign-in")
-    service_key: SecretStr | None = variable("SUPABASE_SERVICE_KEY", None, "service_role or sb_secret_ key")
+    service_key: SecretStr | None = variable(
+        "SUPABASE_SERVICE_KEY", None, "service_role or sb_secret_ key; without DATABASE_URL all is kept there"
+    )
     jwt_secret: SecretStr | None = variable("SUPABASE_JWT_SECRET", None, "Only for old projects that sign with HS256")
 
     @model_validator(mode="after")
