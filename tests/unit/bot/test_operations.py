@@ -74,9 +74,9 @@ def test_a_backup_is_private_never_overwrites_and_says_so(
     assert command("backup", str(file)) == 0
     assert "keys" in capsys.readouterr().out
     assert file.stat().st_mode & 0o777 == 0o600
-    assert command("backup", str(file)) == 1
+    assert command("backup", str(file)) == 2
     assert "never overwrites" in capsys.readouterr().err
-    assert command("backup", str(tmp_path / "no" / "folder.db")) == 1
+    assert command("backup", str(tmp_path / "no" / "folder.db")) == 2
 
 
 def test_there_is_nothing_to_back_up_or_restore_yet(command: Command, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_server_is_backed_up_with_its_own_tools(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me@127.0.0.1/db")
-    assert command("backup", str(tmp_path / "copy.db")) == 1
+    assert command("backup", str(tmp_path / "copy.db")) == 2
     assert "pg_dump" in capsys.readouterr().err
 
 
