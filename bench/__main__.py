@@ -12,6 +12,7 @@ BENCHMARKS = (
     ("Search", ("bench.scale", "search")),
     ("Weight", ("bench.scale", "weight")),
     ("Store", ("bench.store",)),
+    ("Queue", ("bench.queue",)),
     ("Platforms", ("bench.platforms",)),
     ("REST API", ("bench.http",)),
     ("Privacy", ("bench.privacy",)),
