@@ -17,23 +17,27 @@ import pytest
 import supabase as supabase_client
 from adapters.clock import ManualClock
 from adapters.stores import migrations
+from adapters.stores.migrations import server as server_migrations
 from adapters.stores.sql.audit import Auditable
+from adapters.stores.sql.rows import REPLY_CHANGES
+from adapters.stores.sql.schema import members, usage
 from adapters.stores.sql.server import PostgresStore
 from adapters.stores.supabase import SupabaseStore, memories, rest
 from adapters.stores.supabase.faults import FOREIGN, Refusal, as_store_error
-from core.batches import AcceptBatch, UserPatch
+from core.batches import AcceptBatch, LearnBatch, RecordBatch, UserPatch
 from core.errors import (
     AnotherRunner,
     ConfigurationError,
     Conflict,
     NotFound,
     SchemaMismatch,
+    StaleMember,
     StoreError,
     StoreFull,
     StoreReadOnly,
     StoreUnavailable,
 )
-from core.types import OutboxState, TurnState
+from core.types import OutboxState, TurnState, Usage
 from tests.contracts.store.cast import Cast
 from tests.support.polling import eventually
 from tests.support.postgres import Server
@@ -163,6 +167,26 @@ def test_every_function_that_is_called_is_there_and_the_other_way_round(server: 
     assert called == there
 
 
+def test_what_functions_set_column_by_column_is_every_column_there_is() -> None:
+    """Elsewhere the columns are those of the rows that come; a new one in these tables needs the function changed."""
+    text = "".join(path.read_text("utf-8") for path in server_migrations.files().values())
+    body = {name: text.partition(f"create function {name}(")[2].partition("end $$;")[0] for name in WRITERS}
+    for name, columns in WRITERS.items():
+        for column in columns:
+            assert f" {column}" in body[name] or f"({column}" in body[name], (name, column)
+    keys = {"conversation_id", "user_id"}
+    assert {*WRITERS["memorychat.save_member"], *keys} == {column.name for column in members.columns}
+    counts = {*WRITERS["public.mc_count_usage"]}
+    assert counts == {column.name for column in usage.columns}
+
+
+WRITERS = {
+    "memorychat.save_member": ("mode", "profile_id", "version", "welcomed"),
+    "public.mc_count_usage": ("user_id", "day", "messages", "prompt_tokens", "completion_tokens"),
+    "public.mc_record_turn": REPLY_CHANGES,
+}
+
+
 # ---------------------------------------------------------------------------------------------------- failures
 
 
@@ -281,6 +305,47 @@ async def test_an_attempt_whose_answer_got_lost_counts_once(cast: Cast, supabase
     found = await cast.store.get_outbox(row.id)
     assert found is not None
     assert found.attempts == 1
+
+
+async def test_a_turn_whose_record_got_lost_is_recorded_once(cast: Cast, supabase: Project) -> None:
+    ann = await cast.person()
+    row = await cast.claimed(ann)
+    batch = RecordBatch(
+        turn_id=row.id,
+        rows=(row.id,),
+        lease_owner="w1",
+        state=TurnState.ANSWERED,
+        at=cast.now,
+        session_id=ann.session.id,
+        messages=(cast.said(ann, row), cast.answer(ann, row)),
+        memories=(cast.memory(ann.namespace),),
+        usage_of=ann.user.id,
+        usage=Usage(1, 2, 3),
+    )
+    supabase.trouble.append(replace(GATEWAY, done=True, only="mc_record_turn"))
+    await cast.store.record_turn(batch)
+    assert len(await cast.store.get_session_messages(ann.user.id, ann.session.id)) == 2
+    assert await cast.store.get_usage(ann.user.id, cast.now.date()) == Usage(1, 2, 3)
+    with pytest.raises(StaleMember):
+        await cast.store.record_turn(batch)
+
+
+async def test_what_was_learned_and_lost_is_learned_once(cast: Cast, supabase: Project) -> None:
+    ann = await cast.person()
+    old, new = await cast.remembered(ann.namespace), cast.memory(ann.namespace)
+    state = await cast.store.get_namespace_state(ann.namespace)
+    batch = LearnBatch(ann.namespace, state.erase_generation, add=(new,), remove=(old.id,), read_at=state.generation)
+    supabase.trouble.append(replace(GATEWAY, done=True, only="mc_apply_learning"))
+    learned = await cast.store.apply_learning(batch)
+    assert learned.generation == state.generation + 1
+    assert [record.id for record in await cast.store.get_mem0_memory_references(ann.namespace)] == [new.id]
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01", "57P01"])
+async def test_what_the_server_rolled_back_is_done_again(cast: Cast, supabase: Project, code: str) -> None:
+    supabase.trouble.append(Trouble(500, json.dumps({"code": code, "message": ""}), only="mc_create_user"))
+    await cast.store.create_user("cleo@example.org")
+    assert await cast.store.get_user_by_email("Cleo@example.org") is not None
 
 
 async def test_a_cut_connection_is_away(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
