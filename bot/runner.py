@@ -45,7 +45,7 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
             from bot.web import serving
 
             await stack.enter_async_context(serving(app, board.registries.append))
-        if duty is Duty.GATEWAY:
+        if duty is Duty.GATEWAY or settings.on_supabase:
             stack.push_async_callback(_end, asyncio.create_task(_watch_lock(app, stop)))
         await _hear(app, heard(app, duty), stack)
         board.app = app

@@ -31,7 +31,9 @@ class SupabaseMaintenance(Group):
 
     async def take_runner_lock(self, owner: str) -> None:
         """A lease that is kept up while this process lives. Whoever finds it gone to another one stops working: every
-        call raises AnotherRunner from then on."""
+        call raises AnotherRunner from then on, this one too."""
+        if self._rest.overtaken:
+            raise AnotherRunner
         if self._keeper is not None:
             return
         if not await self._hold(owner):

@@ -446,6 +446,8 @@ async def test_a_runner_that_was_killed_is_over_soon_and_writes_no_more_when_it_
         await frozen._keep("frozen")
         with pytest.raises(AnotherRunner):
             await frozen.has_event("x")
+        with pytest.raises(AnotherRunner):
+            await frozen.take_runner_lock("frozen")
         assert not await second.has_event("x")
 
 
