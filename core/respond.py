@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from core.commands.model import CommandReply
 from core.delivery import LiveReply
 from core.drafting import Drafting, broke_off
-from core.errors import MemoryChatError, ModelError, ModelInterrupted
+from core.errors import MemoryChatError, ModelError, ModelInterrupted, StoreUnavailable
 from core.media import FILES_ONLY, MediaReader
 from core.messages import (
     InboxRow,
@@ -198,6 +198,10 @@ class Responder:
             await self._drafting.write(turn, rows[0].note, live, draft)
         except ModelError as error:
             broke_off(draft, error)
+        except StoreUnavailable:
+            # It is run again, which a person need not know of.
+            await live.close()
+            raise
         except MemoryChatError as error:
             draft.text, draft.kind, draft.state = error.user_message, ReplyKind.ERROR, TurnState.FAILED
             draft.reason = error.code
