@@ -38,6 +38,8 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
         await stack.enter_async_context(operations(settings, board))
         app = await stack.enter_async_context(build(settings, configured=True, duty=duty, observer=board.observer))
         _refuse_idleness(settings, duty)
+        # First the ears, for what is written meanwhile waits; loading memory and web page takes a second each.
+        await _hear(app, [adapter for adapter in heard(app, duty) if not pushes(settings, adapter.name)], stack)
         stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
         if duty in (Duty.ALONE, Duty.WORKER) or settings.queue.kind == "embedded":
             await stack.enter_async_context(Scheduler(app))
@@ -47,7 +49,7 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
             await stack.enter_async_context(serving(app, board.registries.append))
         if duty is Duty.GATEWAY or settings.on_supabase:
             stack.push_async_callback(_end, asyncio.create_task(_watch_lock(app, stop)))
-        await _hear(app, heard(app, duty), stack)
+        await _hear(app, [adapter for adapter in heard(app, duty) if pushes(settings, adapter.name)], stack)
         board.app = app
         log.info("%s is up", duty.value)
         await stop.wait()
