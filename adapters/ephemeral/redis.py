@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from datetime import timedelta
 from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from core.breaker import Breaker
 from core.errors import IncognitoUnavailable, StoreUnavailable
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ class RedisEphemeralStore:
     StoreUnavailable when it cannot be reached.
     """
 
-    def __init__(self, url: str, prefix: str = "memorychat:ephemeral:") -> None:
+    def __init__(self, url: str, prefix: str = "memorychat:ephemeral:", breaker: Breaker | None = None) -> None:
+        self._breaker = breaker or Breaker("Redis", failures=3)
         self._prefix = prefix
         self._redis = Redis.from_url(
             url, decode_responses=True, encoding_errors="surrogatepass", socket_timeout=5.0, socket_connect_timeout=5.0
@@ -39,9 +41,9 @@ class RedisEphemeralStore:
 
     async def unavailable(self) -> str | None:
         try:
-            return await self._why_refused()
-        except (RedisError, OSError) as error:
-            return f"Redis cannot be reached ({type(error).__name__})"
+            return await self._call(self._why_refused())
+        except StoreUnavailable as error:
+            return f"Redis cannot be reached ({error.args[-1]})"
 
     async def put(self, key: str, value: str, ttl: timedelta) -> None:
         await self._check_trusted()
@@ -99,7 +101,26 @@ class RedisEphemeralStore:
         return None
 
     async def _call(self, command: Awaitable[T]) -> T:
+        """Nobody waits for a time-out again and again: after a few failures Redis is left alone for a while."""
+        if not self._breaker.admits():
+            _close(command)
+            raise StoreUnavailable("redis", "circuit open")
         try:
-            return await command
+            answer = await command
         except (RedisError, OSError) as error:
+            if isinstance(error, ResponseError):
+                self._breaker.succeeded()  # a refusal is an answer
+            else:
+                self._breaker.failed()
             raise StoreUnavailable("redis", type(error).__name__) from None
+        except BaseException:
+            self._breaker.cancelled()
+            raise
+        self._breaker.succeeded()
+        return answer
+
+
+def _close(command: Awaitable[object]) -> None:
+    """A coroutine that is never awaited would be warned about."""
+    if isinstance(command, Coroutine):
+        command.close()

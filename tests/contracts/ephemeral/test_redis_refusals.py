@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from redis.asyncio import Redis
 
+from adapters.clock import ManualClock
 from adapters.ephemeral import redis as redis_module
 from adapters.ephemeral.redis import RedisEphemeralStore
+from core.breaker import Breaker, Circuit
 from core.errors import IncognitoUnavailable, StoreUnavailable
 from tests.contracts.ephemeral.conftest import redis_server
 
@@ -111,3 +113,39 @@ async def test_prefixes_keep_instances_apart(redis_url: str, redis_store: RedisE
     await redis_store.put("turn:1", "a", HOUR)
     assert await stranger.get("turn:1") is None
     await stranger.close()
+
+
+async def test_a_redis_that_stays_away_is_asked_again_only_now_and_then() -> None:
+    """And as soon as it answers, it is used again: here a server that knows one command."""
+    connections: list[str] = []
+    healed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append("one more")
+        if healed.is_set():
+            while line := await reader.readline():
+                if line.startswith(b"*"):
+                    writer.write(b"$-1\r\n" if b"GET" in await reader.read(4096) else b"+OK\r\n")
+        writer.close()
+
+    clock = ManualClock()
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    breaker = Breaker("Redis", failures=3, pause=5, clock=clock.monotonic, jitter=lambda: 0.5)
+    store = RedisEphemeralStore(f"redis://127.0.0.1:{port}/0?protocol=2", breaker=breaker)
+    for _ in range(10):
+        with pytest.raises(StoreUnavailable):
+            await store.get("turn:1")
+    assert breaker.state is Circuit.OPEN
+    assert "circuit open" in str(await store.unavailable())
+    asked = len(connections)
+    with pytest.raises(StoreUnavailable):
+        await store.get("turn:1")
+    assert len(connections) == asked, "it is left alone"
+    healed.set()
+    clock.advance(6)
+    assert await store.get("turn:1") is None
+    assert breaker.state is Circuit.CLOSED
+    await store.close()
+    server.close()
+    await server.wait_closed()
