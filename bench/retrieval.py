@@ -26,12 +26,14 @@ from adapters.memory.mem0_memory import Mem0Memory
 from adapters.stores.memory import MemoryStore
 from bench.controls import by_words, dense
 from bench.raw_talk import raw_talk
-from bench.table import percentile
+from bench.table import Row, percentile, publish
 from core.ports import MemoryOrigin
 from core.types import Memory, MemoryId, MemoryNamespace, TurnId, UserId, new_id
 
 DATA = Path(__file__).parent / "data"
 DEEP = 20
+MEM0 = "mem0 with its extras"
+COMMAND = "python -m bench.retrieval"
 TALK_SEEDS = {"dev": 11, "test": 23, "all": 42}
 
 
@@ -113,7 +115,9 @@ class Result:
     missed: list[Asked]
 
 
-async def evaluate(search: Search, asked: Sequence[Asked], depth: int = DEEP) -> Result:
+async def evaluate(search: Search, asked: Sequence[Asked], depth: int = DEEP, *, said: Sequence[Said] = ()) -> Result:
+    """`said` tells which namespace each id belongs to: whatever is found outside the asked one is a leak."""
+    homes = {one.id: one.namespace for one in said}
     ranks: list[int | None] = []
     newer: list[bool] = []
     leaks, times, missed = 0, [], []
@@ -121,7 +125,7 @@ async def evaluate(search: Search, asked: Sequence[Asked], depth: int = DEEP) ->
         started = time.perf_counter()
         ids = await search(question.namespace, question.text, depth)
         times.append((time.perf_counter() - started) * 1e3)
-        leaks += sum(not name.startswith(f"{question.namespace}/") for name in ids)
+        leaks += sum(homes.get(name, question.namespace) != question.namespace for name in ids)
         if not question.gold:
             continue
         rank = next((place for place, name in enumerate(ids) if name in question.gold), None)
@@ -238,21 +242,21 @@ async def compare(
     async with archive(make()) as store:
         for one in said:
             await store.add(one)
-        results["MemoryChat"] = await evaluate(store.search, asked)
+        results["MemoryChat"] = await evaluate(store.search, asked, said=said)
 
         async def with_floor(namespace: str, question: str, limit: int) -> list[str]:
             return await store.search(namespace, question, limit, floor=True)
 
-        results["MemoryChat, with floor"] = await evaluate(with_floor, asked)
+        results["MemoryChat, with floor"] = await evaluate(with_floor, asked, said=said)
     embedder = make()
     rows = [(one.namespace, one.id, one.text) for one in said]
-    results["dense only"] = await evaluate(await dense(rows, embedder), asked)
-    results["BM25 only"] = await evaluate(by_words(rows), asked)
+    results["dense only"] = await evaluate(await dense(rows, embedder), asked, said=said)
+    results["BM25 only"] = await evaluate(by_words(rows), asked, said=said)
     await embedder.close()
     if with_mem0:
         answers = await asyncio.to_thread(_mem0, said, asked)
-        results["mem0 as shipped"] = await evaluate(_replayed(answers, asked), asked)
-        results["mem0 as shipped"].milliseconds = [taken for _, taken in answers]
+        results[MEM0] = await evaluate(_replayed(answers, asked), asked, said=said)
+        results[MEM0].milliseconds = [taken for _, taken in answers]
     return results
 
 
@@ -298,20 +302,25 @@ async def report(split: str, make: Callable[[], Embedder], *, with_mem0: bool, f
     results = await compare(said, asked, make, with_mem0=with_mem0)
     print(lines(f"Ten people, {len(said)} messages, {len(asked)} questions ({split})", results))
     print("\n| kind | questions | recall@5 |\n| --- | ---: | ---: |")
-    missed = results["MemoryChat"].missed
+    ours = results["MemoryChat"]
+    rows = [
+        Row("recall@5, own test questions", 100 * ours.recall[5], "%", 90.0, at_least=True),
+        Row("leaks between namespaces", float(ours.leaks), "", 0.0),
+        Row("newer first where a fact was updated (no model)", 100 * (ours.newer_first or 0.0), "%", None,
+            100 * (results["dense only"].newer_first or 0.0), "dense only", at_least=True),
+    ]  # fmt: skip
+    missed = ours.missed
     for kind in sorted({one.kind for one in asked if one.gold}):
         count = sum(one.kind == kind for one in asked)
         print(f"| {kind} | {count} | {1 - sum(one.kind == kind for one in missed) / count:.1%} |")
     told, about = hidden(split)
     results = await compare(told, about, make, with_mem0=with_mem0)
     print(lines(f"Facts hidden in talk, {len(told)} messages, {len(about)} questions", results))
+    rows += _against_controls("facts hidden in talk", results, tolerance=2.0)
     talked, about = talk(TALK_SEEDS[split])
-    print(
-        lines(
-            f"Raw talk, {len(talked)} turns, {len(about)} questions",
-            await compare(talked, about, make, with_mem0=with_mem0),
-        )
-    )
+    results = await compare(talked, about, make, with_mem0=with_mem0)
+    print(lines(f"Raw talk, {len(talked)} turns, {len(about)} questions", results))
+    rows += _against_controls("raw talk", results)
     for path in files:
         talked, about = locomo(path)
         print(
@@ -324,6 +333,7 @@ async def report(split: str, make: Callable[[], Embedder], *, with_mem0: bool, f
         for one in said:
             await store.add(one)
         share, loud = await quiet(store, store.namespaces)
+    rows.append(Row("small talk that brings no memory", 100 * share, "%", 95.0, at_least=True))
     print(f"\nSmall talk that brings no memory: {share:.1%} (goal ≥ 95 %); these did: {loud}")
     print("\n| embedder | " + " | ".join(("en", "es", "de", "fr", "zh", "ru")) + " |\n| --- |" + " ---: |" * 6)
     choices: list[Embedder] = [OnnxEmbedder()]
@@ -335,7 +345,23 @@ async def report(split: str, make: Callable[[], Embedder], *, with_mem0: bool, f
         print(f"(multilingual embedder not installed: {type(error).__name__})")
     for embedder in choices:
         figures = await languages(embedder)
+        rows += [
+            Row(f"recall@5 in {language}, {embedder.name}", 100 * share, "%", at_least=True)
+            for language, share in figures.items()
+        ]
         print(f"| {embedder.name} | " + " | ".join(f"{share:.0%}" for share in figures.values()) + " |")
+    publish(rows, COMMAND)
+
+
+def _against_controls(what: str, results: dict[str, Result], tolerance: float = 0.0) -> list[Row]:
+    """Recall@10 beside each control's, to be reached within so many points."""
+    ours = 100 * results["MemoryChat"].recall[10]
+    controls = {name: 100 * result.recall[10] for name, result in results.items() if not name.startswith("MemoryChat")}
+    return [
+        Row(f"recall@10, {what}, against {name}", ours, "%", control - (0.0 if name == MEM0 else tolerance), control,
+            name, at_least=True)
+        for name, control in controls.items()
+    ]  # fmt: skip
 
 
 async def serve() -> None:

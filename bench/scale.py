@@ -11,7 +11,7 @@ import sys
 import time
 
 from bench.support import SilentPlatform, application, fact, fill, resident_mb
-from bench.table import Row, percentile, show
+from bench.table import Row, percentile, publish
 from bot.bootstrap import App
 from core.types import MemoryNamespace
 
@@ -45,18 +45,31 @@ async def search() -> list[Row]:
                 "embedding alone",
             ),
             Row(
-                "memory search p95", percentile(times, 0.95), "ms", 20.0, percentile(embedding, 0.95), "embedding alone"
+                "memory search p95", percentile(times, 0.95), "ms", 15.0, percentile(embedding, 0.95), "embedding alone"
             ),
         ]
 
 
 async def weight() -> list[Row]:
+    import discord  # noqa: F401  # the three SDKs are loaded, as in a process that hears all platforms
+    import slack_bolt  # noqa: F401  # as above
+    import telegram.ext  # noqa: F401  # as above
+
     async with application(SilentPlatform()) as app:
         empty = resident_mb()
         [namespace] = await _people(app, 1)
         await fill(app, namespace, 10_000)
         await app.memory.search_memories([namespace], "Who bought a violin?")
-        return [Row("resident with 10,000 memories", resident_mb(), "MB", 450.0, empty, "none, memory loaded")]
+        return [
+            Row(
+                "resident with three platform SDKs and 10,000 memories",
+                resident_mb(),
+                "MB",
+                450.0,
+                empty,
+                "none, memory loaded",
+            )
+        ]
 
 
 async def _people(app: App, count: int) -> list[MemoryNamespace]:
@@ -80,4 +93,4 @@ async def _embedding_alone() -> list[float]:
 
 if __name__ == "__main__":
     measured = {"search": search, "weight": weight}[sys.argv[1]]
-    sys.stdout.write(show(asyncio.run(measured())) + "\n")
+    publish(asyncio.run(measured()), f"python -m bench.scale {sys.argv[1]}")
