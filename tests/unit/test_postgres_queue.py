@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,7 +15,9 @@ from adapters.clock import SystemClock
 from adapters.queues import postgres
 from adapters.queues.postgres import SCHEMA, PostgresQueue, Share, enqueue, install
 from adapters.stores.sql.server import PostgresStore
+from bot.bootstrap import Duty, build
 from bot.setting_groups import QueueSettings
+from bot.settings import settings_from
 from core.batches import AcceptBatch
 from core.direct import DIRECT
 from core.errors import AnotherRunner
@@ -244,3 +247,27 @@ async def test_a_killed_worker_holds_a_conversation_up_for_fifteen_seconds_at_mo
     await eventually(lambda: worker.done == [turn.id], 30)
     assert time.monotonic() - began <= 15
     await worker.queue.stop(1)
+
+
+async def test_incognito_is_held_where_one_process_does_it_all_and_refused_among_several(
+    server: Server, store: PostgresStore, tmp_path: Path
+) -> None:
+    settings = settings_from(
+        {
+            "MEMORYCHAT_HOME": str(tmp_path),
+            "MEMORYCHAT_MASTER_KEY": "A" * 43 + "=",
+            "DATABASE_URL": server.url("queue"),
+            "QUEUE": "postgres",
+        }
+    )
+    async with build(settings) as alone:
+        assert await alone.ephemeral.unavailable() is None
+        with pytest.raises(AnotherRunner):
+            async with build(settings, duty=Duty.WORKER):
+                raise AssertionError("a worker beside a process that does it all")
+    async with build(settings, duty=Duty.WORKER) as worker, build(settings, duty=Duty.WEB) as web:
+        assert "REDIS_URL" in str(await worker.ephemeral.unavailable())
+        assert "REDIS_URL" in str(await web.ephemeral.unavailable())
+        with pytest.raises(AnotherRunner):
+            async with build(settings):
+                raise AssertionError("a process that does it all beside workers")
