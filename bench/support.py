@@ -129,6 +129,7 @@ class SilentPlatform:
 
     def __init__(self) -> None:
         self.replied: dict[str, asyncio.Event] = {}
+        self.met: set[str] = set()
 
     async def start(self, accept: Acceptor) -> None:
         """Messages are handed to the engine by the benchmark itself."""
@@ -177,6 +178,10 @@ async def answered(app: App, platform: SilentPlatform, inbound: InboundMessage) 
     await app.engine.handle(inbound)
     await event.wait()
     del platform.replied[inbound.message_id]
+    if inbound.sender.external_id not in platform.met:
+        # What came was the welcome. The next message would join the first one's turn, and share its reply.
+        platform.met.add(inbound.sender.external_id)
+        await app.queue.drain()
 
 
 EMBEDDED = 1_000
