@@ -21,15 +21,11 @@ pytestmark = pytest.mark.long
 
 Story = Callable[[OnnxEmbedder], Awaitable[None]]
 MODULES = (test_talk, test_modes_and_rooms, test_sessions_api, test_summaries)
-# Learning and summing up ask for the day's budget at the same moment there; who comes first hangs on the store's pace.
-LEFT_OUT = {"test_summing_up_ends_with_the_days_budget"}
 STORIES: list[Story] = [
     function
     for module in MODULES
     for name, function in vars(module).items()
-    if name.startswith("test_")
-    and name not in LEFT_OUT
-    and list(inspect.signature(function).parameters) == ["embedder"]
+    if name.startswith("test_") and list(inspect.signature(function).parameters) == ["embedder"]
 ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 
@@ -214,12 +215,12 @@ async def test_a_model_that_fails_is_asked_again_later_and_costs_no_reply(embedd
 
 async def test_summing_up_ends_with_the_days_budget(embedder: Embedder) -> None:
     scribe = Scribe()
-    policy = EnginePolicy(history_messages=12, history_tokens=10_000, learn_after_turns=1_000, learn_tokens_per_day=120)
+    # One session all along: at its end learning would ask the model too, out of the same budget.
+    policy = replace(SHORT, learn_tokens_per_day=120, session_idle=timedelta(days=3))
     async with world(model=ScriptedModel(learned=scribe), embedder=embedder, policy=policy) as town:
         ana = town.person("ana")
         await tells(town, ana, range(20))
         assert len(scribe.shown) == 1
         town.clock.advance(24 * 3600)
-        await ana.says("/new")
-        await tells(town, ana, range(8))
+        await tells(town, ana, range(20, 22))
         assert len(scribe.shown) == 2
