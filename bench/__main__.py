@@ -20,6 +20,7 @@ BENCHMARKS = (
     ("Reply", ("bench.reply",)),
     ("People", ("bench.people",)),
     ("Over Telegram", ("bench.telegram",)),
+    ("Queue", ("bench.queue",)),
     ("Search", ("bench.scale", "search")),
     ("Weight", ("bench.scale", "weight")),
     ("Learning", ("bench.learning",)),
