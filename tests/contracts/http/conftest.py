@@ -37,7 +37,8 @@ PASSWORD = "correct horse battery"
 GENEROUS = RateLimitConfig("100000/minute", "100000/minute", "100000/minute")
 
 
-STORES = ("sqlite", "postgres")
+# A server's connections cost more than the routes: over Postgres they run with the longer suites.
+STORES = ("sqlite", pytest.param("postgres", marks=pytest.mark.long))
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from tests.support.postgrest import SECRET_KEY, Project, project
 Make = Callable[[Path, Path, ManualClock], Store]
 
 NEEDS_SERVER = ("postgres", "supabase")
+# A request for each step takes its time: over REST the contract runs with the longer suites.
+SERVERS = ("postgres", pytest.param("supabase", marks=pytest.mark.long))
 
 
 def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
@@ -59,22 +61,12 @@ def supabase(server: Server) -> Iterator[Project]:
         yield started
 
 
-# Hundreds of requests each; what they look for is looked for in every other store on every run.
-LONG_OVER_REST = ("test_any_text_comes_back_as_it_went_in[supabase]", "test_a_megabyte_is_kept_whole[supabase]")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.name in LONG_OVER_REST:
-            item.add_marker(pytest.mark.long)
-
-
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=[*STORES, *NEEDS_SERVER])
+@pytest.fixture(params=[*STORES, *SERVERS])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, template: Path, clock: ManualClock
 ) -> AsyncIterator[Store]:
