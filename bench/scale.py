@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import tempfile
 import time
 
-from bench.support import SilentPlatform, application, fact, fill, resident_mb
+from bench.support import SilentPlatform, application, fact, fill, peak_mb, resident_mb
 from bench.table import Row, percentile, publish
 from bot.bootstrap import App
 from core.types import MemoryNamespace
@@ -51,25 +52,34 @@ async def search() -> list[Row]:
 
 
 async def weight() -> list[Row]:
+    """Of a bot that was started again: what filling the profile took is not in it."""
+    with tempfile.TemporaryDirectory() as home:
+        async with application(SilentPlatform(), MEMORYCHAT_HOME=home) as app:
+            [namespace] = await _people(app, 1)
+            await fill(app, namespace, 10_000)
+        restarted = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.scale", "restarted", home, str(namespace), stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await restarted.communicate()
+    empty, full, peak = map(float, out.split())
+    return [
+        Row("resident with three platform SDKs and 10,000 memories", full, "MB", 450.0, empty, "none, memory loaded"),
+        Row("the same, for a moment while they are opened", peak, "MB"),
+    ]
+
+
+async def weigh(home: str, namespace: MemoryNamespace) -> str:
+    """Megabytes resident before and after the profile's memories are opened, and the most in between, in a process that
+    does nothing else."""
     import discord  # noqa: F401  # the three SDKs are loaded, as in a process that hears all platforms
     import slack_bolt  # noqa: F401  # as above
     import telegram.ext  # noqa: F401  # as above
 
-    async with application(SilentPlatform()) as app:
+    async with application(SilentPlatform(), MEMORYCHAT_HOME=home) as app:
         empty = resident_mb()
-        [namespace] = await _people(app, 1)
-        await fill(app, namespace, 10_000)
-        await app.memory.search_memories([namespace], "Who bought a violin?")
-        return [
-            Row(
-                "resident with three platform SDKs and 10,000 memories",
-                resident_mb(),
-                "MB",
-                450.0,
-                empty,
-                "none, memory loaded",
-            )
-        ]
+        found = await app.memory.search_memories([namespace], fact(1))
+        assert found
+        return f"{empty} {resident_mb()} {peak_mb()}"
 
 
 async def _people(app: App, count: int) -> list[MemoryNamespace]:
@@ -92,5 +102,8 @@ async def _embedding_alone() -> list[float]:
 
 
 if __name__ == "__main__":
-    measured = {"search": search, "weight": weight}[sys.argv[1]]
-    publish(asyncio.run(measured()), f"python -m bench.scale {sys.argv[1]}")
+    if sys.argv[1] == "restarted":
+        print(asyncio.run(weigh(sys.argv[2], MemoryNamespace.parse(sys.argv[3]))))
+    else:
+        measured = {"search": search, "weight": weight}[sys.argv[1]]
+        publish(asyncio.run(measured()), f"python -m bench.scale {sys.argv[1]}")
