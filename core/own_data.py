@@ -93,6 +93,15 @@ class OwnData:
 
     # -- rooms ------------------------------------------------------------------------------------------------------
 
+    async def share(self, user_id: UserId, profile_id: ProfileId, conversation_id: ConversationId) -> None:
+        """Let a room's answers use a profile. Raises NotFound for a room in which the person never was."""
+        profile = await self.store.get_memory_profile(user_id, profile_id)
+        for room in await self.store.get_user_rooms(user_id):
+            if room.id == conversation_id:
+                await self.store.share_profile(room.id, profile.namespace)
+                return await end_room_talks(self.store, room, self.clock)
+        raise NotFound
+
     async def unshare(self, user_id: UserId, profile_id: ProfileId, conversation_id: ConversationId) -> None:
         namespace = MemoryNamespace(user_id, profile_id)
         if not await self.store.unshare_profile(conversation_id, namespace):

@@ -1,4 +1,4 @@
-"""Linked accounts, usage, export."""
+"""Linked accounts, rooms, usage, export."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from adapters.http.dependencies import Config, Exporter, Reader, Services, SignedIn
 from adapters.http.errors import responses
 from adapters.http.schemas.common import Id
+from adapters.http.schemas.memory import RoomResponse
 from adapters.http.schemas.user import (
     JoinResponse,
     LinkCodeRedeem,
@@ -66,6 +67,15 @@ async def confirm_link(body: LinkConfirm, caller: SignedIn, services: Services) 
     """Become one person with that account. The sign-in goes on, as the joined person."""
     outcome = await services.own.join(caller.user.id, body.token)
     return JoinResponse(memories=outcome.memories, profiles=outcome.profiles, renamed=list(outcome.renamed))
+
+
+@router.get("/rooms", responses=responses(401, 403))
+async def rooms(caller: Reader, services: Services) -> list[RoomResponse]:
+    """Where this person talks with the bot in front of others: what a profile can be shared with. Oldest first."""
+    return [
+        RoomResponse(conversation_id=room.id, platform=room.place.platform, chat_id=room.place.chat_id)
+        for room in await services.store.get_user_rooms(caller.user.id)
+    ]
 
 
 @router.get("/usage", responses=responses(401, 403))

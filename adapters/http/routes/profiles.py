@@ -9,11 +9,13 @@ from adapters.http.schemas.memory import (
     MemoryProfileCreate,
     MemoryProfileResponse,
     MemoryProfileUpdate,
+    ProfileShareCreate,
     ProfileShareResponse,
 )
 from adapters.http.schemas.user import ErasureReceiptResponse
 from core.batches import ProfilePatch
-from core.types import ConversationId, ProfileId
+from core.errors import NotFound
+from core.types import ConversationId, MemoryProfile, ProfileId
 
 router = APIRouter(prefix="/memory-profiles", tags=["profiles"])
 
@@ -65,14 +67,22 @@ async def set_default(profile_id: Id, caller: Writer, services: Services) -> Mem
 async def list_shares(profile_id: Id, caller: Reader, services: Services) -> list[ProfileShareResponse]:
     """The rooms whose answers may use this profile."""
     profile = await services.store.get_memory_profile(caller.user.id, ProfileId(str(profile_id)))
-    shown = []
-    for share in await services.store.get_user_shares(caller.user.id):
-        if share.namespace.profile_id == profile.id:
-            room = await services.store.get_conversation(share.conversation_id)
-            shown.append(
-                ProfileShareResponse(conversation_id=room.id, platform=room.place.platform, created_at=share.created_at)
-            )
-    return shown
+    return await _shares(services, profile)
+
+
+@router.post("/{profile_id}/shares", status_code=status.HTTP_201_CREATED, responses=responses(401, 403, 404))
+async def share(profile_id: Id, body: ProfileShareCreate, caller: SignedIn, services: Services) -> ProfileShareResponse:
+    """From now on everybody who can read that room can get quoted what the profile holds; a new talk begins there.
+
+    404 for a room that is not in `/rooms`.
+    """
+    room = ConversationId(str(body.conversation_id))
+    profile = await services.store.get_memory_profile(caller.user.id, ProfileId(str(profile_id)))
+    await services.own.share(caller.user.id, profile.id, room)
+    for item in await _shares(services, profile):
+        if item.conversation_id == room:
+            return item
+    raise NotFound
 
 
 @router.delete(
@@ -83,3 +93,19 @@ async def list_shares(profile_id: Id, caller: Reader, services: Services) -> lis
 async def unshare(profile_id: Id, conversation_id: Id, caller: SignedIn, services: Services) -> None:
     """What was quoted in the room before stays there."""
     await services.own.unshare(caller.user.id, ProfileId(str(profile_id)), ConversationId(str(conversation_id)))
+
+
+async def _shares(services: Services, profile: MemoryProfile) -> list[ProfileShareResponse]:
+    shown = []
+    for item in await services.store.get_user_shares(profile.user_id):
+        if item.namespace == profile.namespace:
+            place = (await services.store.get_conversation(item.conversation_id)).place
+            shown.append(
+                ProfileShareResponse(
+                    conversation_id=item.conversation_id,
+                    platform=place.platform,
+                    chat_id=place.chat_id,
+                    created_at=item.created_at,
+                )
+            )
+    return shown

@@ -178,11 +178,25 @@ class MemoryCopyResponse(Response):
     copied: int
 
 
-class ProfileShareResponse(Response):
-    """A room whose answers may use the profile; sharing is done there, by `/profile share`."""
+class RoomResponse(Response):
+    """A room where the person talks with the bot; `chat_id` is the platform's own name for it."""
 
-    model_config = example(conversation_id=EXAMPLE_ID, platform="slack", created_at=MOMENT)
+    model_config = example(conversation_id=EXAMPLE_ID, platform="slack", chat_id="C0123456789")
 
     conversation_id: str
     platform: str
+    chat_id: str
+
+
+class ProfileShareCreate(Request):
+    model_config = example(conversation_id=EXAMPLE_ID)
+
+    conversation_id: Id
+
+
+class ProfileShareResponse(RoomResponse):
+    """A room whose answers may use the profile."""
+
+    model_config = example(conversation_id=EXAMPLE_ID, platform="slack", chat_id="C0123456789", created_at=MOMENT)
+
     created_at: datetime

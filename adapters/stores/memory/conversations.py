@@ -45,6 +45,11 @@ class MemoryConversations(MemoryUsers):
     async def list_conversations(self, platform: PlatformName) -> list[Conversation]:
         return [row for row in self._tables.conversations.values() if row.place.platform == platform]
 
+    async def get_user_rooms(self, user_id: UserId) -> list[Conversation]:
+        been = [self._tables.conversations[key] for key, person in self._tables.members if person == user_id]
+        rooms = {row.parent_id or row.id for row in been if row.kind is ConversationKind.SHARED}
+        return [row for row in self._tables.conversations.values() if row.id in rooms]
+
     async def get_member(self, conversation_id: ConversationId, user_id: UserId) -> Member:
         conversation = self._tables.conversation(conversation_id)
         member = self._tables.members.get((conversation_id, user_id))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -30,6 +30,13 @@ _AT = select(conversations).where(
 _MEMBER = select(members).where(
     members.c.conversation_id == bindparam("conversation_id"), members.c.user_id == bindparam("user_id")
 )
+
+_BEEN = (
+    select(func.coalesce(conversations.c.parent_id, conversations.c.id))
+    .join(members, members.c.conversation_id == conversations.c.id)
+    .where(members.c.user_id == bindparam("user_id"), conversations.c.kind == ConversationKind.SHARED)
+)
+_ROOMS = select(conversations).where(conversations.c.id.in_(_BEEN)).order_by(conversations.c.ordinal)
 
 
 class SqlConversations(Group):
@@ -67,6 +74,10 @@ class SqlConversations(Group):
     def list_conversations(self, connection: Connection, platform: PlatformName) -> list[Conversation]:
         wanted = select(conversations).where(conversations.c.platform == platform)
         return [rows.conversation_of(row) for row in connection.execute(wanted.order_by(conversations.c.ordinal))]
+
+    @reads
+    def get_user_rooms(self, connection: Connection, user_id: UserId) -> list[Conversation]:
+        return [rows.conversation_of(row) for row in connection.execute(_ROOMS, {"user_id": user_id})]
 
     @reads
     def get_member(self, connection: Connection, conversation_id: ConversationId, user_id: UserId) -> Member:

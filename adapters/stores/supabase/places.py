@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from adapters.stores import rules
@@ -17,6 +18,7 @@ from adapters.stores.sql.schema import (
 )
 from adapters.stores.supabase.group import Group
 from adapters.stores.supabase.people import profile_of, with_profile
+from adapters.stores.supabase.rest import Filters
 from adapters.stores.supabase.values import maybe_row, row_of, rows_of
 from core.batches import Scene, TalkScene
 from core.errors import NotFound
@@ -33,6 +35,9 @@ from core.types import (
     UserKind,
     new_id,
 )
+
+IDS = 50
+"""So many ids go into one address."""
 
 
 class SupabaseScenes(Group):
@@ -111,6 +116,20 @@ class SupabaseConversations(Group):
         found = await self._rest.find(conversations, {"platform": platform}, order=("ordinal",))
         return [rows.conversation_of(row) for row in found]
 
+    async def get_user_rooms(self, user_id: UserId) -> list[Conversation]:
+        mine = await self._rest.find(members, {"user_id": user_id}, order=("conversation_id",))
+        been = await self._shared({row.conversation_id for row in mine})
+        rooms = await self._shared({row.parent_id or row.id for row in been})
+        return [rows.conversation_of(row) for row in sorted(rooms, key=lambda row: row.ordinal)]
+
+    async def _shared(self, ids: set[str]) -> list[rows.AnyRow]:
+        wanted = sorted(ids)
+        found = []
+        for first in range(0, len(wanted), IDS):
+            some = partial(_among, wanted[first : first + IDS])
+            found += await self._rest.find(conversations, {"kind": ConversationKind.SHARED}, some, order=("ordinal",))
+        return found
+
     async def get_member(self, conversation_id: ConversationId, user_id: UserId) -> Member:
         which = {"conversation_id": conversation_id, "user_id": user_id}
         found = await self._rest.call("mc_member", which, safe=True)
@@ -128,6 +147,10 @@ class SupabaseConversations(Group):
             return
         given = {"place": rows.place_values(place), "new_place": rows.place_values(new_place)}
         await self._rest.call("mc_move_conversation", given, safe=True)
+
+
+def _among(ids: list[str], query: Filters) -> object:
+    return query.in_("id", ids)
 
 
 def _conversation(data: Mapping[str, Any]) -> Conversation:

@@ -54,6 +54,11 @@ class ConversationStore(Protocol):
         """For reading back what was written while the bot was away."""
         ...
 
+    async def get_user_rooms(self, user_id: UserId) -> list[Conversation]:
+        """The SHARED conversations that a person is a stored member of, each once, oldest first; for a thread its
+        room."""
+        ...
+
     async def get_member(self, conversation_id: ConversationId, user_id: UserId) -> Member:
         """The stored member, or a fresh one (version 0, not stored) with the mode and profile of the parent's
         member."""

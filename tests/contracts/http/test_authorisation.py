@@ -51,6 +51,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("PUT", "/memory-profiles/{profile_id}"): Row("write", body={}, owned=True),
     ("POST", "/memory-profiles/{profile_id}/set-default"): Row("write", owned=True),
     ("GET", "/memory-profiles/{profile_id}/shares"): Row("read", owned=True),
+    ("POST", "/memory-profiles/{profile_id}/shares"): Row(
+        SIGNED_IN, 201, {"conversation_id": "{conversation_id}"}, owned=True
+    ),
     ("DELETE", "/memory-profiles/{profile_id}/shares/{conversation_id}"): Row(SIGNED_IN, 204, owned=True),
     ("GET", "/memory-profiles/{profile_id}/memories"): Row("read", owned=True),
     ("POST", "/memory-profiles/{profile_id}/memories"): Row("write", 201, {"content": "I like tea."}, owned=True),
@@ -76,6 +79,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/link-codes/redeem"): Row(SIGNED_IN, body={"code": "{code}"}),
     ("POST", "/link-codes/confirm"): Row(SIGNED_IN, body={"token": "{token}"}, owned=True),
     ("DELETE", "/linked-accounts/{account_id}"): Row(SIGNED_IN, 204, owned=True),
+    ("GET", "/rooms"): Row("read"),
     ("GET", "/usage"): Row("read"),
     ("GET", "/export"): Row("export"),
     ("POST", "/auth/logout"): Row(SIGNED_IN),
@@ -118,6 +122,7 @@ async def belongings(site: Site, ana: Client) -> dict[str, str]:
     room = site.town.room("team")
     await site.town.person("ana").says("I ride a blue bicycle.")
     await _joined(site, ana, "ana")
+    await site.town.person("ana", room).says("I say this in front of all.")
     await site.town.person("ana", room).says("/profile share personal")
     # As the joined person.
     ana.user_id = (await ana.ok("GET", "/auth/me"))["id"]
@@ -188,6 +193,9 @@ async def test_another_person_is_told_that_it_is_not_there(site: Site) -> None:
     own = (await eve.ok("GET", "/memory-profiles"))[0]["id"]
     copied = await eve.send("POST", f"/memory-profiles/{own}/copy", {"target_profile_id": ids["profile_id"]})
     assert copied.status_code == 404
+    shared = await eve.send("POST", f"/memory-profiles/{own}/shares", {"conversation_id": ids["conversation_id"]})
+    assert shared.status_code == 404
+    assert await eve.ok("GET", "/rooms") == []
     # Nothing of it happened.
     memories = await ana.ok("GET", f"/memory-profiles/{ids['profile_id']}/memories")
     assert "I live in Lisbon." in [item["memory"] for item in memories]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from core.types import new_id
-from tests.contracts.http.conftest import Client, Site
+from core.types import ConversationKind, new_id
+from tests.contracts.http.conftest import Builder, Client, Site
+from tests.support.models import ScriptedModel
 
 
 async def default_of(ana: Client) -> str:
@@ -144,6 +145,52 @@ async def test_shares_are_shown_and_taken_back(site: Site) -> None:
     assert (await ana.send("DELETE", path)).status_code == 204
     assert await ana.ok("GET", f"/memory-profiles/{profile}/shares") == []
     assert (await ana.send("DELETE", path)).status_code == 404
+
+
+async def test_a_profile_is_shared_from_here_with_rooms_where_one_talks(build_site: Builder) -> None:
+    model = ScriptedModel()
+    site = await build_site(model=model)
+    ana = await site.person("ana")
+    await site.town.person("ana").says("/link " + (await ana.ok("POST", "/link-codes"))["code"])
+    await site.town.person("ana").says("yes")
+    assert await ana.ok("GET", "/rooms") == []
+    team, thread, strange = site.town.room("team"), site.town.room("team", "t1"), site.town.room("strange")
+    await site.town.person("ana", thread).says("Which days are free?")
+    await site.town.person("bo", strange).says("Which days are free?")
+
+    (room,) = await ana.ok("GET", "/rooms")
+    assert (room["platform"], room["chat_id"]) == (team.platform, team.chat_id)
+    profile = await default_of(ana)
+    await ana.ok("POST", f"/memory-profiles/{profile}/memories", {"content": "My sister Mia lives in Lisbon."})
+    question = "Where does my sister Mia live?"
+    await site.town.person("ana", team).says(question)
+    assert "Lisbon" not in model.calls[-1].text
+    shares = f"/memory-profiles/{profile}/shares"
+    body = {"conversation_id": room["conversation_id"]}
+    made = await ana.send("POST", shares, body)
+    assert made.status_code == 201
+    assert made.json() == await _only(ana, shares) == (await ana.ok("POST", shares, body))
+    store = site.services.store
+    here, elsewhere, own = [
+        await store.resolve_conversation(place, ConversationKind.SHARED)
+        for place in (team, strange, site.town.person("ana").place)
+    ]
+    # History does not cross it: what was open has ended.
+    assert here.space_id is not None
+    assert all(talk.closed_at for talk in await store.get_user_sessions(here.space_id))
+    await site.town.person("bo", team).says(question)
+    assert "Lisbon" in model.calls[-1].system
+    for wrong in (elsewhere.id, own.id, new_id()):
+        assert (await ana.send("POST", shares, {"conversation_id": wrong})).status_code == 404
+    assert await ana.ok("DELETE", f"{shares}/{room['conversation_id']}") is None
+    assert await ana.ok("GET", shares) == []
+    await site.town.person("bo", team).says(question)
+    assert "Lisbon" not in model.calls[-1].text
+
+
+async def _only(client: Client, path: str) -> object:
+    (item,) = await client.ok("GET", path)
+    return item
 
 
 async def test_what_looks_like_sql_is_only_text(site: Site) -> None:

@@ -59,6 +59,33 @@ async def test_a_member_starts_as_in_the_room_above(store: Store, cast: Cast) ->
         await store.get_member(ConversationId(new_id()), ann.user.id)
 
 
+async def test_a_persons_rooms_are_those_they_are_a_member_of(store: Store, cast: Cast) -> None:
+    ann, eve = await cast.person("Ann"), await cast.person("Eve")
+    first, second, third = [await cast.room(name) for name in ("one", "two", "three")]
+    threads = [
+        await store.resolve_conversation(Place(CONSOLE, "team", chat, thread), ConversationKind.SHARED)
+        for chat, thread in (("two", "t1"), ("two", "t2"), ("one", "t1"))
+    ]
+    assert await store.get_user_rooms(ann.user.id) == []
+    # Also in threads, and in a room as well as in its thread; the private chat is no room.
+    for place in (threads[0], threads[1], threads[2], first[0], ann.chat):
+        await store.save_member(await store.get_member(place.id, ann.user.id))
+    await store.save_member(await store.get_member(third[0].id, eve.user.id))
+    assert await store.get_user_rooms(ann.user.id) == [first[0], second[0]]
+    assert await store.get_user_rooms(eve.user.id) == [third[0]]
+
+
+async def test_rooms_are_all_there_when_they_are_many(store: Store, cast: Cast) -> None:
+    ann = await cast.person()
+    rooms = [
+        await store.resolve_conversation(Place(CONSOLE, "team", f"c{number}"), ConversationKind.SHARED)
+        for number in range(60)
+    ]
+    for room in rooms:
+        await store.save_member(await store.get_member(room.id, ann.user.id))
+    assert await store.get_user_rooms(ann.user.id) == rooms
+
+
 async def test_of_two_changes_of_a_member_one_is_stale(store: Store, cast: Cast) -> None:
     ann = await cast.person()
     member = await store.get_member(ann.chat.id, ann.user.id)
