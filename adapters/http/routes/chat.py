@@ -13,7 +13,6 @@ from adapters.http.errors import responses
 from adapters.http.schemas.chat import ChatRequest, ChatResponse, ChatStreamChunk
 from adapters.http.services import ApiServices
 from adapters.http.sse import event_stream
-from core.direct import DIRECT
 from core.engine import ConversationEngine
 from core.errors import BadArgument, Conflict, MemoryChatError, ModelError, TurnRunning
 from core.messages import ReplyDone, ReplyKind
@@ -68,10 +67,7 @@ async def _ready(services: ApiServices, user_id: UserId, body: ChatRequest, wait
     session = await services.engine.validate_session_access(user_id, SessionId(str(body.session_id)))
     if session.closed_at is not None:
         raise Conflict(user_message="That session is closed. Please start a new one.")
-    if session.conversation_id is not None:
-        place = (await services.store.get_conversation(session.conversation_id)).place
-        if place.platform != DIRECT:
-            raise Conflict(user_message="That talk began elsewhere and is continued there. Please start a new one.")
+    await services.refuse_elsewhere(session)
     services.registry.parse(body.message)
     await services.quotas.check(user_id, services.clock.now())
     if not wait and session.conversation_id is not None and await services.store.is_busy(session.conversation_id):

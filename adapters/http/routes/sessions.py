@@ -16,7 +16,7 @@ from adapters.http.schemas.chat import (
 )
 from adapters.http.schemas.common import Id
 from core.batches import SessionPatch
-from core.errors import KeyMissing, NotFound
+from core.errors import Conflict, KeyMissing, NotFound
 from core.sealing import session_scope
 from core.types import ChatMessage, ProfileId, SessionId
 
@@ -57,14 +57,22 @@ async def get_session(session_id: Id, caller: Reader, services: Services) -> Cha
 async def change_session(
     session_id: Id, body: ChatSessionUpdate, caller: Talker, services: Services
 ) -> ChatSessionResponse:
+    """From the next message on. 409, and nothing is changed: for another profile once something was said, for history
+    never crosses over; for a talk on a chat platform, whose mode and profile are chosen there; where incognito cannot
+    be held."""
     user_id, identifier = caller.user.id, SessionId(str(session_id))
     session = await services.engine.validate_session_access(user_id, identifier)
+    await services.refuse_elsewhere(session)
+    patch = None
     if body.memory_profile_id is not None:
         profile = await services.store.get_memory_profile(user_id, ProfileId(str(body.memory_profile_id)))
+        if session.message_count and session.memory_profile_id != profile.id:
+            raise Conflict(user_message="That talk began with another profile. Please start a new one.")
         patch = SessionPatch(memory_profile_id=profile.id)
-        session = await services.store.update_chat_session(user_id, identifier, patch)
     if body.privacy_mode is not None:
         session = await services.engine.change_session_privacy_mode(user_id, identifier, body.privacy_mode)
+    if patch is not None:
+        session = await services.store.update_chat_session(user_id, identifier, patch)
     return ChatSessionResponse.of(session)
 
 

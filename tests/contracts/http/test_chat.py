@@ -102,18 +102,38 @@ async def test_an_incognito_session_goes_on_and_knows_what_was_said_in_it(build_
 async def test_changing_mode_and_profile_of_a_session(site: Site) -> None:
     ana, eve = await site.person("ana"), await site.person("eve")
     session = await session_of(ana)
-    changed = await ana.ok("PUT", f"/sessions/{session}", {"privacy_mode": "pause_memories"})
-    assert changed["privacy_mode"] == "pause_memories"
-    await ana.ok("POST", "/chat", {"session_id": session, "message": "My dog is called Rex."})
     profile = (await ana.ok("GET", "/memory-profiles"))[0]["id"]
-    assert await ana.ok("GET", f"/memory-profiles/{profile}/memories") == []
     work = (await ana.ok("POST", "/memory-profiles", {"name": "work"}))["id"]
+    paused = {"memory_profile_id": work, "privacy_mode": "pause_memories"}
+    changed = await ana.ok("PUT", f"/sessions/{session}", paused)
+    assert (changed["memory_profile_id"], changed["privacy_mode"]) == (work, "pause_memories")
+    await ana.ok("POST", "/chat", {"session_id": session, "message": "My dog is called Rex."})
+    assert await ana.ok("GET", f"/memory-profiles/{work}/memories") == []
+    # What was said with one profile is in no prompt with another: once something was said, it stays.
+    refused = await ana.send("PUT", f"/sessions/{session}", {"memory_profile_id": profile, "privacy_mode": "normal"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert (await ana.ok("GET", f"/sessions/{session}"))["privacy_mode"] == "pause_memories"
     changed = await ana.ok("PUT", f"/sessions/{session}", {"memory_profile_id": work, "privacy_mode": "normal"})
     assert (changed["memory_profile_id"], changed["privacy_mode"]) == (work, "normal")
     await ana.ok("POST", "/chat", {"session_id": session, "message": "The launch is in May."})
     assert len(await ana.ok("GET", f"/memory-profiles/{work}/memories")) == 1
     theirs = (await eve.ok("GET", "/memory-profiles"))[0]["id"]
     assert (await ana.send("PUT", f"/sessions/{session}", {"memory_profile_id": theirs})).status_code == 404
+
+
+async def test_the_mode_of_a_talk_elsewhere_is_not_pretended_to_be_changed(site: Site) -> None:
+    ana = await site.person("ana")
+    chat = site.town.person("ana")
+    await chat.says("/link " + (await ana.ok("POST", "/link-codes"))["code"])
+    await chat.says("yes")
+    await chat.says("Good morning.")
+    (talk,) = [item["id"] for item in await ana.ok("GET", "/sessions") if item["closed_at"] is None]
+    work = (await ana.ok("POST", "/memory-profiles", {"name": "work"}))["id"]
+    for change in ({"privacy_mode": "incognito"}, {"memory_profile_id": work}):
+        refused = await ana.send("PUT", f"/sessions/{talk}", change)
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    shown = await ana.ok("GET", f"/sessions/{talk}")
+    assert (shown["privacy_mode"], shown["memory_profile_id"] == work) == ("normal", False)
 
 
 async def test_another_persons_session_is_not_there(site: Site) -> None:
