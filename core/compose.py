@@ -93,7 +93,7 @@ class Composer:
             recall_missed=missed,
             private=not policy_of(turn.stamp.mode).persist,
             erase_generation=scene.erase_generation,
-            notice="\n\n".join(filter(None, (_notice(turn, scene.session, history, note), _aside(turn)))),
+            notice="\n\n".join(filter(None, (_notice(turn, scene, history, note), _aside(turn)))),
             seen_elsewhere=any(message.metadata.get("recalled_elsewhere") for message in scene.messages),
             is_long=is_long,
         )
@@ -172,11 +172,12 @@ class Composer:
         return (*earlier, ModelMessage(Role.USER, turn.content.text, name=name, images=turn.media.images))
 
 
-def _notice(turn: Turn, session: ChatSession, history: list[HistoryMessage] | None, note: str) -> str:
+def _notice(turn: Turn, scene: TalkScene, history: list[HistoryMessage] | None, note: str) -> str:
     """An incognito talk that ended by itself or with the process is told, not hidden."""
     if turn.stamp.mode is not PrivacyMode.INCOGNITO:
         return ""
-    gone = history is None and session.message_count > 0
+    # What is stored was said in another mode: there was no incognito talk yet that could be gone.
+    gone = history is None and scene.session.message_count > len(scene.messages)
     return TALK_GONE if gone or note == TALK_EXPIRED else ""
 
 

@@ -80,7 +80,8 @@ async def test_an_incognito_stretch_of_a_session_never_joins_its_history(embedde
         session = await town.engine.create_new_session(ana.id)
         await town.engine.process_user_message(ana.id, session.id, "before")
         await town.engine.change_session_privacy_mode(ana.id, session.id, PrivacyMode.INCOGNITO)
-        await town.engine.process_user_message(ana.id, session.id, "during")
+        during = await town.engine.process_user_message(ana.id, session.id, "during")
+        assert "is gone" not in during.reply.text
         assert [message.content for message in model.calls[-1].messages] == ["during"]
         await town.engine.change_session_privacy_mode(ana.id, session.id, PrivacyMode.NORMAL)
         await town.engine.process_user_message(ana.id, session.id, "after")
