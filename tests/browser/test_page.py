@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from core.types import new_id
-from tests.browser.conftest import OUT, SlowSite
+from adapters.clock import SystemClock
+from adapters.stores.sql import SqlStore
+from core.types import ConversationKind, Place, PlatformName, UserId, new_id
+from tests.browser.conftest import OUT, SlowSite, web
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -232,6 +236,43 @@ def test_an_answer_is_read_while_it_is_written_and_stopped(page: Page, looks: st
     # The part that was read is in the talk.
     page.reload()
     page.locator(".message.assistant").get_by_text("And then").wait_for()
+
+
+@pytest.mark.parametrize("page", ["light", "phone"], indirect=True)
+def test_a_profile_is_shared_with_a_room_and_taken_back(page: Page, looks: str, tmp_path: Path) -> None:
+    with web(tmp_path) as address:
+        sign_up(page, address)
+        me = page.evaluate("import('./state.js').then(({ state }) => state.me.id)")
+        go(page, "Profiles")
+        page.get_by_text("Change", exact=True).click()
+        page.get_by_label("Instructions").wait_for()
+        assert page.get_by_role("button", name="Share…").count() == 0
+        with ThreadPoolExecutor() as pool:
+            pool.submit(asyncio.run, talked_in_a_room(tmp_path / "state" / "memorychat.db", me)).result()
+        page.reload()
+        page.get_by_text("Change", exact=True).click()
+        page.get_by_role("button", name="Share…").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("Everybody who can read that room").wait_for()
+        check(page, looks, "12-share")
+        dialog.get_by_role("button", name="Share it").click()
+        page.get_by_text("Slack room C0123, since").wait_for()
+        assert page.get_by_role("button", name="Share…").count() == 0
+        check(page, looks, "13-shared")
+        page.get_by_role("button", name="Unshare").click()
+        page.get_by_role("button", name="Share…").wait_for()
+        assert page.get_by_text("Slack room C0123, since").count() == 0
+
+
+async def talked_in_a_room(database: Path, user_id: str) -> None:
+    """As the bot keeps it when somebody is greeted in a channel."""
+    store = SqlStore(f"sqlite:///{database}", SystemClock())
+    await store.open()
+    try:
+        room = await store.resolve_conversation(Place(PlatformName("slack"), "T1", "C0123"), ConversationKind.SHARED)
+        await store.save_member(await store.get_member(room.id, UserId(user_id)))
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize("page", ["light"], indirect=True)

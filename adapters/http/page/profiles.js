@@ -1,6 +1,8 @@
 import { api } from "./api.js";
-import { confirmDialog, date, field, fill, h, plural, problem, toast } from "./dom.js";
+import { confirmDialog, date, field, fill, h, placeName, plural, problem, toast } from "./dom.js";
 import { listen, loadProfiles, newTalk, state } from "./state.js";
+
+const roomName = (room) => `${placeName(room.platform)} room ${room.chat_id}`;
 
 export function profiles(root) {
   const name = h("input", { type: "text", maxLength: 40, required: true });
@@ -47,7 +49,7 @@ export function profiles(root) {
       const { copied } = await api.post(`${path}/copy`, { target_profile_id: target.value });
       toast(`${plural(copied, "memory", "memories")} copied.`);
     });
-    const details = h("details", { ontoggle: () => details.open && loadShares(path, shares) },
+    const details = h("details", { ontoggle: () => details.open && loadShares(item, shares) },
       h("summary", {}, "Change"),
       h("form", { class: "stack", onsubmit: save },
         field("Name", called), field("What it is for", about),
@@ -73,15 +75,30 @@ export function profiles(root) {
       details);
   }
 
-  async function loadShares(path, place) {
+  async function loadShares(item, place) {
+    const path = `/memory-profiles/${item.id}/shares`;
     try {
-      const shares = await api.get(`${path}/shares`);
-      fill(place, shares.length ? h("h3", {}, "Shared with rooms") : null, shares.map((share) => h("div", { class: "row between" },
-        h("span", {}, `a room on ${share.platform}, since ${date(share.created_at)}`),
-        h("button", { class: "quiet", type: "button", onclick: () => attempt(async () => {
-          await api.delete(`${path}/shares/${share.conversation_id}`);
-          await loadShares(path, place);
-        }) }, "Unshare"))));
+      const [shares, rooms] = await Promise.all([api.get(path), api.get("/rooms")]);
+      const shared = new Set(shares.map((share) => share.conversation_id));
+      const free = rooms.filter((room) => !shared.has(room.conversation_id));
+      const change = (work, done) => attempt(async () => { await work(); await loadShares(item, place); }, done);
+      const room = h("select", { "aria-label": `Room to share ${item.name} with` },
+        free.map((other) => h("option", { value: other.conversation_id }, roomName(other))));
+      const share = async () => {
+        const name = room.selectedOptions[0].textContent;
+        if (await confirmDialog({ title: `Share “${item.name}” with ${name}?`, yes: "Share it",
+          text: "Everybody who can read that room can then get quoted what I remember in this profile "
+            + `(${plural(item.memory_count, "memory", "memories")}) and what I learn in it later. A new talk begins there.` })) {
+          await change(() => api.post(path, { conversation_id: room.value }), "Shared. You can take it back here at any time.");
+        }
+      };
+      fill(place, shares.length || free.length ? h("h3", {}, "Rooms that may use it") : null,
+        shares.map((one) => h("div", { class: "row between" },
+          h("span", {}, `${roomName(one)}, since ${date(one.created_at)}`),
+          h("button", { class: "quiet", type: "button",
+            onclick: () => change(() => api.delete(`${path}/${one.conversation_id}`)) }, "Unshare"))),
+        free.length ? h("div", { class: "row" }, h("span", {}, "Share with"), room,
+          h("button", { class: "quiet", type: "button", onclick: share }, "Share…")) : null);
     } catch (error) { problem(error); }
   }
 
