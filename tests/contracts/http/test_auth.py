@@ -6,14 +6,20 @@ import base64
 import json
 import time
 from datetime import timedelta
+from typing import Annotated
 
+import httpx2
 import jwt
 import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import Mount
 
 from adapters.http.api_keys import key_hash as hash_of_key
 from adapters.http.api_keys import make_api_key
+from adapters.http.callers import CurrentUser, get_current_user_optional, verify_user_access
 from adapters.http.config import JwtConfig, RateLimitConfig
-from core.types import UserId, new_id
+from adapters.http.errors import add_error_handlers
+from core.types import User, UserId, new_id
 from tests.contracts.http.conftest import PASSWORD, Builder, Client, Site
 
 SECRET = "s" * 64
@@ -154,6 +160,58 @@ async def test_sign_in_attempts_are_limited_per_account_and_address(build_site: 
     refused = await ana.send("POST", "/auth/login", {**body, "email": "eve@example.org"})
     assert refused.status_code == 429
     assert 0 < int(refused.headers["Retry-After"]) <= 60
+
+
+async def test_tries_at_one_account_are_counted_together_wherever_they_come_from(build_site: Builder) -> None:
+    site = await build_site(rate_limits=RateLimitConfig("1000/minute", "1000/minute", "3/minute"))
+    statuses = []
+    for number, email in enumerate(["ana@example.org", "ANA@example.org", "\uff21na@example.org", "ana@EXAMPLE.org"]):
+        transport = httpx2.ASGITransport(site.app, client=(f"192.0.2.{number}", 50_000))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://bot.test") as http:
+            body = {"email": email, "password": "not the password"}
+            statuses.append((await http.post("/api/v1/auth/login", json=body)).status_code)
+            other = {"email": "eve@example.org", "password": "not the password"}
+            if number == 3:
+                statuses.append((await http.post("/api/v1/auth/login", json=other)).status_code)
+    assert statuses == [401, 401, 401, 429, 401]
+
+
+async def test_what_other_routes_can_depend_on(site: Site) -> None:
+    ana, eve, nobody = await site.person("ana"), await site.person("eve"), await site.visitor()
+    extra = APIRouter()
+
+    @extra.get("/whoami")
+    async def whoami(user: Annotated[User | None, Depends(get_current_user_optional)]) -> str:
+        return user.id if user else "nobody"
+
+    @extra.get("/me")
+    async def me(user: CurrentUser) -> str:
+        return user.id
+
+    @extra.get("/of/{user_id}")
+    async def of(user: Annotated[User, Depends(verify_user_access)]) -> str:
+        return user.id
+
+    site.app.router.routes.insert(0, Mount("/extra", _with(site.app, extra)))
+    for caller, name in ((ana, ana.user_id), (nobody, "nobody")):
+        assert (await caller.http.get("/extra/whoami", headers=caller.headers)).json() == name
+    forged = {"Authorization": "Bearer nothing"}
+    assert (await nobody.http.get("/extra/whoami", headers=forged)).json() == "nobody"
+    assert (await ana.http.get("/extra/me", headers=ana.headers)).json() == ana.user_id
+    assert (await nobody.http.get("/extra/me")).status_code == 401
+    own = f"/extra/of/{ana.user_id}"
+    assert (await ana.http.get(own, headers=ana.headers)).json() == ana.user_id
+    assert (await eve.http.get(own, headers=eve.headers)).status_code == 404
+    assert (await nobody.http.get(own)).status_code == 401
+
+
+def _with(app: FastAPI, router: APIRouter) -> FastAPI:
+    """On the same parts, so that routes can be added to an app whose page answers all that is left."""
+    added = FastAPI()
+    added.state = app.state
+    add_error_handlers(added)
+    added.include_router(router)
+    return added
 
 
 async def test_requests_are_limited_per_person(build_site: Builder) -> None:
