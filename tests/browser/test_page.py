@@ -285,6 +285,20 @@ def test_leaving_the_page_ends_the_answer(page: Page, looks: str, slow_site: Slo
     assert slow_site.left.wait(10)
 
 
+@pytest.mark.parametrize("page", ["light"], indirect=True)
+def test_a_mode_that_could_not_be_changed_is_not_shown_as_changed(page: Page, looks: str) -> None:
+    sign_up(page)
+    say(page, "I live in Porto.")
+    page.route(re.compile("/api/v1/sessions/"), lambda route: route.abort())
+    page.locator(".modes label", has_text="Paused").click()
+    page.get_by_role("alert").get_by_text("cannot be reached").wait_for()
+    assert page.get_by_role("radio", name="Normal").is_checked()
+    assert "Remembering" in badge(page)
+    page.unroute_all()
+    page.locator(".modes label", has_text="Paused").click()
+    page.locator(".badge", has_text="Memory paused").wait_for()
+
+
 def test_it_is_used_by_keyboard_alone(page: Page, looks: str) -> None:
     sign_up(page)
     page.get_by_role("textbox", name="Message").focus()

@@ -37,11 +37,16 @@ async function start() {
 }
 
 function modeSwitch() {
-  return h("fieldset", { class: "modes" }, h("legend", { class: "hidden" }, "Privacy mode"),
+  const choice = h("fieldset", { class: "modes" }, h("legend", { class: "hidden" }, "Privacy mode"),
     Object.entries(MODES).map(([mode, { label, help }]) => h("label", { title: help },
       h("input", { type: "radio", name: "mode", value: mode, checked: mode === state.mode, onchange: async () => {
-        try { await changeMode(mode); } catch (error) { problem(error); }
+        try { await changeMode(mode); } catch (error) {
+          problem(error);
+          // Shown is the mode that holds, not the one that was wished for.
+          choice.querySelector(`input[value=${state.mode}]`).checked = true;
+        }
       } }), h("span", {}, icon(mode), label))));
+  return choice;
 }
 
 function profileSwitch() {
