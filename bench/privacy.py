@@ -1,6 +1,7 @@
 """What sealing costs a message, and how long erasing a person takes: `python -m bench.privacy`.
 
-The control of sealing is the cipher alone; of erasing, the same person with nothing to erase.
+The control of sealing is the cipher alone; of erasing, the same person with nothing to erase. Erasing is measured on
+SQLite and on a Postgres server of its own.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import asyncio
 import os
 import secrets
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from adapters.llm.offline import OfflineLanguageModel
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.memory.mem0_memory import Mem0Memory
 from adapters.stores.sql import SqlStore
+from adapters.stores.sql.server import PostgresStore
+from bench.table import Row, publish
 from core.batches import LearnBatch
 from core.forgetting import Forgetting, no_files
 from core.sealing import Sealed, namespace_scope, session_scope
@@ -54,20 +57,28 @@ TEXT = "My sister lent me her blue bicycle for the trip along the river, and I h
 CLOCK = SystemClock()
 
 
-async def main() -> None:
+async def main() -> list[Row]:
+    from tests.support.postgres import postgres_server
+
     with tempfile.TemporaryDirectory() as folder:
-        store = SqlStore(f"sqlite:///{folder}/memorychat.db", CLOCK)
-        await store.open()
-        keyring = FileKeyring(Path(folder) / "keyring.db", MasterKey.generate())
-        await keyring.open(data_present=False)
-        sealer = AesGcmSealer(keyring)
-        await _sealing(sealer)
-        await _erasing(store, sealer)
-        await keyring.close()
-        await store.close()
+        async with _opened(SqlStore(f"sqlite:///{folder}/memorychat.db", CLOCK), folder) as (store, sealer):
+            rows = [*await _sealing(sealer), *await _erasing(store, sealer, "SQLite")]
+    with postgres_server() as server, tempfile.TemporaryDirectory() as folder:
+        async with _opened(PostgresStore(server.fresh("erasing"), CLOCK), folder) as (store, sealer):
+            return [*rows, *await _erasing(store, sealer, "Postgres")]
 
 
-async def _sealing(sealer: AesGcmSealer) -> None:
+@asynccontextmanager
+async def _opened(store: SqlStore, folder: str) -> AsyncIterator[tuple[SqlStore, AesGcmSealer]]:
+    await store.open()
+    keyring = FileKeyring(Path(folder) / "keyring.db", MasterKey.generate())
+    await keyring.open(data_present=False)
+    yield store, AesGcmSealer(keyring)
+    await keyring.close()
+    await store.close()
+
+
+async def _sealing(sealer: AesGcmSealer) -> list[Row]:
     scope = session_scope(new_id())
     sealed = await sealer.seal(scope, TEXT)
     cipher, nonce = AESGCM(secrets.token_bytes(32)), os.urandom(12)
@@ -75,36 +86,48 @@ async def _sealing(sealer: AesGcmSealer) -> None:
     async def control() -> object:
         return cipher.encrypt(nonce, TEXT.encode(), b"context")
 
-    _line("seal a message", await _milliseconds(lambda: sealer.seal(scope, TEXT)), "at most 1 ms a message")
-    _line("open a message", await _milliseconds(lambda: sealer.open(scope, sealed)), "at most 1 ms a message")
-    _line("the cipher alone", await _milliseconds(control), "control")
+    alone = await _microseconds(control)
+    return [
+        Row(name, await _microseconds(work), "µs", 1_000.0, alone, "the cipher alone")
+        for name, work in (
+            ("sealing a message", lambda: sealer.seal(scope, TEXT)),
+            ("opening a message", lambda: sealer.open(scope, sealed)),
+        )
+    ]
 
 
-async def _milliseconds(work: Callable[[], Awaitable[object]]) -> float:
+async def _microseconds(work: Callable[[], Awaitable[object]]) -> float:
     taken = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         await work()
-        taken.append((time.perf_counter() - start) * 1_000)
+        taken.append((time.perf_counter() - start) * 1_000_000)
     return statistics.median(taken)
 
 
-async def _erasing(store: SqlStore, sealer: AesGcmSealer) -> None:
+async def _erasing(store: SqlStore, sealer: AesGcmSealer, where: str) -> list[Row]:
     memory = Mem0Memory(store, sealer, OnnxEmbedder(), OfflineLanguageModel(), CLOCK)
     ephemeral = ProcessEphemeralStore(CLOCK)
     forgetting = Forgetting(store, memory, sealer, ephemeral)
     empty, full = await store.create_user(), await store.create_user()
     await _fill(store, sealer, (await store.get_default_memory_profile(full.id)).namespace)
-    for user_id, about in ((empty.id, "control"), (full.id, "at most 5,000 ms")):
-        start = time.perf_counter()
-        receipt = await forgetting.person(user_id, CLOCK.now(), no_files)
-        taken = (time.perf_counter() - start) * 1_000
-        held = receipt.removed["memories"], receipt.removed["messages"]
-        _line(f"erase {held[0]:,} memories and {held[1]:,} messages", taken, about)
-        if not receipt.verified:
-            raise SystemExit("the second search found something")
+    await store.compact()
+    control, _ = await _seconds(forgetting, empty.id)
+    taken, removed = await _seconds(forgetting, full.id)
+    if (removed["memories"], removed["messages"]) != (MEMORIES, MESSAGES):
+        raise SystemExit("not everything was erased")
     await memory.close()
     await ephemeral.close()
+    name = f"erasing a person with {MEMORIES:,} memories and {MESSAGES:,} messages, {where}"
+    return [Row(name, taken, "s", 5.0, control, "a person with nothing")]
+
+
+async def _seconds(forgetting: Forgetting, user_id: UserId) -> tuple[float, Mapping[str, int]]:
+    start = time.perf_counter()
+    receipt = await forgetting.person(user_id, CLOCK.now(), no_files)
+    if not receipt.verified:
+        raise SystemExit("the second search found something")
+    return time.perf_counter() - start, receipt.removed
 
 
 async def _fill(store: SqlStore, sealer: AesGcmSealer, namespace: MemoryNamespace) -> None:
@@ -146,9 +169,5 @@ async def _message(sealer: AesGcmSealer, session_id: SessionId, namespace: Memor
     )  # fmt: skip
 
 
-def _line(what: str, milliseconds: float, about: str) -> None:
-    sys.stdout.write(f"{what:<45} {milliseconds:>10,.3f} ms   {about}\n")
-
-
 if __name__ == "__main__":
-    asyncio.run(main())
+    publish(asyncio.run(main()), "python -m bench.privacy")

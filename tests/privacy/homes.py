@@ -18,6 +18,7 @@ from adapters.keys.master import MasterKey
 from adapters.keys.plain import PlainSealer
 from adapters.memory.embedder import Embedder
 from adapters.stores.sql import SqlStore
+from adapters.stores.sql.server import PostgresStore
 from bot.audit import Finding, audit
 from bot.logs import set_up_logging
 from core.policy import EnginePolicy
@@ -36,10 +37,18 @@ class Who:
 
 
 class Home:
-    """`process` runs the product on it; a second one after the first is a restart. `sealed` False: plain rows."""
+    """`process` runs the product on it; a second one after the first is a restart. `sealed` False: plain rows.
+    `server`: the address of a Postgres that has the rows; its own files are not searched here."""
 
     def __init__(
-        self, folder: Path, template: Path | None, embedder: Embedder, *, sealed: bool, master: MasterKey | None = None
+        self,
+        folder: Path,
+        template: Path | None,
+        embedder: Embedder,
+        *,
+        sealed: bool,
+        master: MasterKey | None = None,
+        server: str = "",
     ) -> None:
         self.folder = folder
         self.clock = ManualClock()
@@ -47,6 +56,7 @@ class Home:
         self.hurried = False
         """True: nobody pulls the plug in this test, so that no commit waits for the disk."""
         self._embedder = embedder
+        self._server = server
         self.master = master or MasterKey.generate()
         self._store: SqlStore | None = None
         self._sealer: Sealer | None = None
@@ -83,8 +93,7 @@ class Home:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[tuple[SqlStore, Sealer]]:
-        pragmas = ("synchronous=OFF",) if self.hurried else ()
-        store = SqlStore(f"sqlite:///{self.folder}/memorychat.db", self.clock, pragmas=pragmas)
+        store = self._rows_kept_in()
         await store.open()
         keyring = FileKeyring(self.folder / "keyring.db", self.master)
         await keyring.open(data_present=False)
@@ -93,6 +102,12 @@ class Home:
         finally:
             await keyring.close()
             await store.close()
+
+    def _rows_kept_in(self) -> SqlStore:
+        if self._server:
+            return PostgresStore(self._server, self.clock)
+        pragmas = ("synchronous=OFF",) if self.hurried else ()
+        return SqlStore(f"sqlite:///{self.folder}/memorychat.db", self.clock, pragmas=pragmas)
 
     async def holds(self, text: str) -> list[Finding]:
         """Where a text is, in every file and every row, unsealed."""

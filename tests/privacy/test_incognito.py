@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import os
 import secrets
-import signal
-import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
@@ -21,6 +15,7 @@ from core.messages import Attachment
 from core.policy import EnginePolicy
 from core.types import ConversationKind, PrivacyMode
 from tests.privacy.homes import Home
+from tests.privacy.victim import kill_in_the_middle_of_an_answer
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
 
@@ -122,19 +117,6 @@ async def test_an_incognito_member_of_a_room_leaves_nothing_in_it(home: Home, ca
         assert canary not in model.calls[-1].text
         assert await home.holds(canary) == []
         assert ana.kind is ConversationKind.SHARED
-
-
-def kill_in_the_middle_of_an_answer(home: Home, canary: str) -> None:
-    """kill -9 while one incognito message is answered and the next one waits."""
-    key = base64.b64encode(home.master.keys[0]).decode()
-    sealed = "sealed" if home.sealed else "plain"
-    arguments = [sys.executable, "-m", "tests.privacy.victim", str(home.folder), canary, key, sealed]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, cwd=root) as victim:
-        assert victim.stdout is not None
-        assert victim.stdout.readline() == "answering\n"
-        os.kill(victim.pid, signal.SIGKILL)
-    assert victim.returncode == -signal.SIGKILL
 
 
 async def test_after_the_kill_the_talk_is_gone_the_mode_stays_and_the_person_is_told(home: Home, canary: str) -> None:

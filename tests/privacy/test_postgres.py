@@ -3,6 +3,7 @@ write-ahead log included."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from adapters.stores.sql.server import PostgresStore
 from bot.audit import Finding, audit
 from core.errors import ModelInterrupted, ModelRejected
 from core.messages import Attachment
+from core.types import PrivacyMode
+from tests.privacy.homes import Home
+from tests.privacy.victim import kill_in_the_middle_of_an_answer
 from tests.support.models import ScriptedModel
 from tests.support.postgres import Server, postgres_server
 from tests.support.world import world
@@ -30,14 +34,18 @@ def server() -> Iterator[Server]:
         yield started
 
 
+def data_folder(url: str) -> Path:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute("show data_directory").fetchone()
+    assert found
+    return Path(found[0])
+
+
 async def test_an_incognito_talk_leaves_nothing_and_what_is_kept_is_sealed(
     server: Server, tmp_path: Path, embedder: OnnxEmbedder
 ) -> None:
     url = server.fresh("privacy")
-    with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute("show data_directory").fetchone()
-    assert found
-    data = Path(found[0])
+    data = data_folder(url)
     canary, kept = (f"Quartz{secrets.token_hex(8)}" for _ in range(2))
     clock = ManualClock()
     store, keyring = PostgresStore(url, clock), FileKeyring(tmp_path / "keyring.db", MasterKey.generate())
@@ -72,3 +80,33 @@ async def test_an_incognito_talk_leaves_nothing_and_what_is_kept_is_sealed(
         assert await holds(kept) == []
     await keyring.close()
     await store.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sealed", [True, False])
+async def test_a_kill_in_the_middle_of_an_incognito_answer_leaves_nothing_on_the_server(
+    server: Server, tmp_path: Path, embedder: OnnxEmbedder, sealed: bool
+) -> None:
+    url = server.fresh(f"killed_{sealed}".lower())
+    canary = f"Quartz{secrets.token_hex(8)}"
+    home = Home(tmp_path, None, embedder, sealed=sealed, server=url)
+    await asyncio.to_thread(kill_in_the_middle_of_an_answer, home, canary, url)
+
+    async def holds(text: str) -> list[Finding]:
+        with psycopg.connect(url, autocommit=True) as server_side:
+            server_side.execute("checkpoint")
+        async with home.opened() as (store, sealer):
+            return [*await audit(data_folder(url), store, sealer, text), *await audit(tmp_path, store, sealer, text)]
+
+    assert await holds(canary) == []
+    assert {item.place for item in await holds("called Tom")} >= {"chat_messages"}, "the search does find what is kept"
+    model = ScriptedModel(lambda text: "Yes.")
+    async with home.process(model) as town:
+        town.clock.advance(60)
+        await town.queue.drain()
+        told = [reply.text for _, reply in town.adapter.sent]
+        reply = await town.person("ana").says("go on")
+        assert reply.mode is PrivacyMode.INCOGNITO
+        assert any("restarted" in text or "gone" in text for text in [*told, reply.text])
+        assert canary not in model.calls[-1].text
+    assert await holds(canary) == []
