@@ -41,7 +41,7 @@ test: lint ## every check and test, with the coverage floors
 test-services: $(VENV)/.dev ## the tests that need redis-server
 	$(BIN)/python -m pytest -q -m services tests
 
-test-long: $(VENV)/.dev ## the leak matrix, random walks and whole processes that are stopped and killed
+test-long: $(VENV)/.dev ## the leak matrix, random walks, stores on servers, whole processes that are stopped and killed
 	$(BIN)/python -m pytest -q -m long -n auto --dist loadfile tests
 
 test-live: $(VENV)/.dev ## against the Supabase project of SUPABASE_URL and SUPABASE_SERVICE_KEY

@@ -22,8 +22,8 @@ from tests.support.postgrest import SECRET_KEY, Project, project
 Make = Callable[[Path, Path, ManualClock], Store]
 
 NEEDS_SERVER = ("postgres", "supabase")
-# A request for each step takes its time: over REST the contract runs with the longer suites.
-SERVERS = ("postgres", pytest.param("supabase", marks=pytest.mark.long))
+# A wire to a server takes its time: there the contract runs with the longer suites.
+SERVERS = [pytest.param(name, marks=pytest.mark.long) for name in NEEDS_SERVER]
 
 
 def _memory(_folder: Path, _template: Path, clock: ManualClock) -> Store:
