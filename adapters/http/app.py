@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -14,14 +14,14 @@ from adapters.http.config import HttpConfig
 from adapters.http.errors import add_error_handlers
 from adapters.http.headers import get_cors_config, get_security_headers
 from adapters.http.middleware import Metrics, Surroundings
-from adapters.http.routes import account, auth, chat, memories, operations, profiles, sessions, webhooks
+from adapters.http.routes import API, account, auth, chat, memories, operations, profiles, sessions, webhooks
 from adapters.http.schemas.chat import ChatMessageCreate, ChatStreamChunk
 from adapters.http.security import SecurityService
 from adapters.http.services import ApiServices
 from adapters.http.sse import settle
 from adapters.http.supabase import SupabaseAuth
 
-API = "/api/v1"
+GROUPS = (operations, webhooks, auth, profiles, memories, sessions, chat, account)
 PAGE = Path(__file__).parent / "page"
 
 
@@ -36,6 +36,8 @@ def create_app(api: ApiServices, config: HttpConfig) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        # Not `include_router`, which would build every route of every group anew, in the first request.
+        routes=[route for module in GROUPS for route in module.router.routes],
     )
     supabase = SupabaseAuth(config.supabase) if config.supabase else None
     app.state.services = api
@@ -43,12 +45,6 @@ def create_app(api: ApiServices, config: HttpConfig) -> FastAPI:
     app.state.security = SecurityService(config, api.store, api.clock, supabase)
     app.state.metrics = Metrics()
     add_error_handlers(app)
-    app.include_router(operations.router)
-    app.include_router(webhooks.router)
-    base = APIRouter(prefix=API)
-    for module in (auth, profiles, memories, sessions, chat, account):
-        base.include_router(module.router)
-    app.include_router(base)
     app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
     if config.cors.origins:
         app.add_middleware(CORSMiddleware, **get_cors_config(config.cors))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 
 import typer
 
@@ -40,6 +42,8 @@ def health() -> None:
 
 
 def _serve(duty: str) -> None:
+    # A stop while modules load ends at once and well; from then on `run` listens.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     settings = load_settings()
     from bot.bootstrap import Duty
     from bot.runner import run

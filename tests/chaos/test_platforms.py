@@ -80,6 +80,7 @@ async def test_discord_answers_after_a_kill_what_it_had_heard(tmp_path: Path, mo
             process.kill()
             await process.wait()
         async with running(tmp_path, env) as process:
+            await eventually(wire.connected, 30.0)
             await eventually(lambda: all(said(wire.texts(str(5_000 + p)), f"from {p}") for p in people), 40.0)
             assert await stopped(process) < 10.0
         for who in people:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
@@ -29,7 +28,7 @@ LONG = bool(os.environ.get("CHAOS_LONG"))
 MESSAGES, TALKS, KILLS = (2000, 50, 100) if LONG else (150, 15, 6)
 WORKERS = 3
 MEAN_PAUSE = 1.0
-"""Seconds from one kill to the next."""
+"""Seconds from one kill to the next, where a worker has answered by then."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,6 +50,12 @@ def url(server: Server) -> str:
     return address
 
 
+@dataclass(frozen=True)
+class Worker:
+    name: str
+    process: subprocess.Popen[bytes]
+
+
 class Crew:
     """Worker processes; one that was killed is replaced."""
 
@@ -59,15 +64,18 @@ class Crew:
         self._count = 0
         self.workers = [self._hire() for _ in range(WORKERS)]
 
-    def _hire(self) -> subprocess.Popen[bytes]:
+    def _hire(self) -> Worker:
         self._count += 1
-        command = [sys.executable, "-m", "tests.chaos.postman", self._url, f"worker-{self._count}"]
-        return subprocess.Popen(command, cwd=ROOT)
+        name = f"worker-{self._count}"
+        command = [sys.executable, "-m", "tests.chaos.postman", self._url, name]
+        return Worker(name, subprocess.Popen(command, cwd=ROOT))
 
-    def kill_one(self) -> None:
-        place = random.randrange(WORKERS)
-        self.workers[place].send_signal(signal.SIGKILL)
-        self.workers[place].wait()
+    def kill_one_of(self, names: set[str]) -> None:
+        """Kill a worker of these names, by chance, and hire another."""
+        place = random.choice([place for place, worker in enumerate(self.workers) if worker.name in names])
+        worker = self.workers[place]
+        worker.process.kill()
+        worker.process.wait()
         self.workers[place] = self._hire()
 
 
@@ -78,40 +86,42 @@ def crew_on(url: str) -> Iterator[Crew]:
         yield crew
     finally:
         for worker in crew.workers:
-            worker.kill()
-            worker.wait()
+            worker.process.kill()
+            worker.process.wait()
 
 
-async def deliver_all(store: PostgresStore, stages: list[Stage]) -> set[str]:
-    """Every message once, a third of them twice; the keys of their events."""
+async def accept(store: PostgresStore, stages: list[Stage], numbers: range) -> set[str]:
+    """Every message of these numbers once, a third of them twice, over MEAN_PAUSE; the keys of their events."""
     events: set[str] = set()
-    for number in range(MESSAGES):
-        # Spread over the time of the kills, so that there is always something to interrupt.
-        await asyncio.sleep(KILLS * MEAN_PAUSE / MESSAGES)
-        stage = stages[number % TALKS]
-        row = await stage.accept(f"message {number}", mergeable=number % 2 == 0)
+    for number in numbers:
+        await asyncio.sleep(MEAN_PAUSE / len(numbers))
+        row = await stages[number % TALKS].accept(f"message {number}", mergeable=number % 2 == 0)
         events.add(row.event_key)
         if random.random() < 0.3:
             assert await store.accept(AcceptBatch(row=replace(row, id=TurnId(new_id())))) is None
     return events
 
 
-@pytest.mark.timeout(600 if LONG else 90)
+@pytest.mark.timeout(600 if LONG else 120)
 async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str) -> None:
     store = PostgresStore(url, SystemClock(), enqueue=enqueue)
     await store.open()
     stages = [await Stage.set(store, f"chat {number}") for number in range(TALKS)]
+    events: set[str] = set()
+    share = MESSAGES // KILLS
     with crew_on(url) as crew:
-        accepting = asyncio.create_task(deliver_all(store, stages))
-        for _ in range(KILLS):
-            await asyncio.sleep(random.uniform(0.5, 1.5) * MEAN_PAUSE)
-            await asyncio.to_thread(crew.kill_one)
-        events = await accepting
+        for kill in range(KILLS):
+            accepting = asyncio.create_task(accept(store, stages, range(kill * share, (kill + 1) * share)))
+            await asyncio.sleep(random.uniform(0.1, 0.9) * MEAN_PAUSE)
+            # Only who is at work: a kill of one that still starts would prove nothing.
+            while not (at_work := await names(url) & {worker.name for worker in crew.workers}):  # noqa: ASYNC110  # as below
+                await asyncio.sleep(0.05)
+            await asyncio.to_thread(crew.kill_one_of, at_work)
+            events |= await accepting
         async with asyncio.timeout(300 if LONG else 60):
             while await open_rows(url):  # noqa: ASYNC110  # another process's work has no event to wait on
                 await asyncio.sleep(0.2)
     await store.close()
-    assert len(await names(url)) > WORKERS
     answered, order = Counter[str](), defaultdict[str, list[int]](list)
     for conversation, event, seq, again in await delivered(url):
         if not again:
@@ -132,7 +142,7 @@ async def delivered(url: str) -> list[tuple[str, str, int, bool]]:
 
 
 async def names(url: str) -> set[str]:
-    """Who answered: more than the first ones, or the kills came too early to mean anything."""
+    """Who has answered somebody."""
     async with await psycopg.AsyncConnection.connect(url) as connection:
         found = await connection.execute("select distinct worker from delivered")
         return {name for (name,) in await found.fetchall()}

@@ -39,6 +39,8 @@ from tests.support.models import ScriptedModel
 from tests.support.scripted import PLAIN, ScriptedAdapter
 from tests.support.stage import NOON
 
+PATIENCE = 30.0
+"""Seconds for recall: a test machine may be busy; what happens when memory is late has tests of its own."""
 ROOMY = replace(PLAIN, private_replies=PrivateReplies.EPHEMERAL)
 
 
@@ -147,7 +149,7 @@ async def world(
     model = model or ScriptedModel()
     adapter = adapter or TownAdapter()
     ephemeral = ephemeral or ProcessEphemeralStore(clock)
-    policy = policy or EnginePolicy()
+    policy = policy or EnginePolicy(recall_deadline=PATIENCE)
     if memory is None:
         assert embedder is not None, "give an embedder (fixture `embedder`) or a memory"
         memory = Mem0Memory(store, sealer, embedder, model, clock)

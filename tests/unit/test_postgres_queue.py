@@ -175,7 +175,10 @@ async def test_a_direct_turn_whose_process_is_gone_is_taken_up_by_another(server
     await web.queue.stop(1)
 
 
-async def test_whoever_does_it_all_alone_is_alone(server: Server, store: PostgresStore) -> None:
+async def test_whoever_does_it_all_alone_is_alone(
+    server: Server, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "CREW_TRIES", 2)
     url = server.url("queue")
     worker = Worker(url, store, "worker")
     await worker.queue.start(worker)
@@ -250,8 +253,9 @@ async def test_a_killed_worker_holds_a_conversation_up_for_fifteen_seconds_at_mo
 
 
 async def test_incognito_is_held_where_one_process_does_it_all_and_refused_among_several(
-    server: Server, store: PostgresStore, tmp_path: Path
+    server: Server, store: PostgresStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgres, "CREW_TRIES", 2)
     settings = settings_from(
         {
             "MEMORYCHAT_HOME": str(tmp_path),

@@ -1,0 +1,3 @@
+"""One module a group of routes, under one prefix."""
+
+API = "/api/v1"

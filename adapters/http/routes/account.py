@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from adapters.http.dependencies import Config, Exporter, Reader, Services, SignedIn
 from adapters.http.errors import responses
+from adapters.http.routes import API
 from adapters.http.schemas.common import Id
 from adapters.http.schemas.memory import RoomResponse
 from adapters.http.schemas.user import (
@@ -27,7 +28,7 @@ from core.errors import NotFound
 from core.export import ExportDocument, export_person, to_json, to_markdown
 from core.types import ChannelIdentity, IdentityId
 
-router = APIRouter(tags=["account"])
+router = APIRouter(prefix=API, tags=["account"])
 HIDDEN = frozenset({DIRECT, SUPABASE})
 """Accounts of the page itself; they cannot be parted from it."""
 

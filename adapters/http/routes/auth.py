@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, status
 from adapters.http.callers import address_of
 from adapters.http.dependencies import Accounts, Reader, Services, SignedIn
 from adapters.http.errors import responses
+from adapters.http.routes import API
 from adapters.http.schemas.user import (
     AccountDeletion,
     ErasureReceiptResponse,
@@ -22,7 +23,7 @@ from adapters.http.security import SecurityService, Tokens
 from core.batches import UserPatch
 from core.errors import BadArgument, Conflict
 
-router = APIRouter(prefix="/auth", tags=["account"])
+router = APIRouter(prefix=f"{API}/auth", tags=["account"])
 
 
 @router.post("/signup", status_code=status.HTTP_201_CREATED, responses=responses(409))

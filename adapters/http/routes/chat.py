@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 
 from adapters.http.dependencies import Config, Services, Talker
 from adapters.http.errors import responses
+from adapters.http.routes import API
 from adapters.http.schemas.chat import ChatRequest, ChatResponse, ChatStreamChunk
 from adapters.http.services import ApiServices
 from adapters.http.sse import event_stream
@@ -19,7 +20,7 @@ from core.messages import ReplyDone, ReplyKind
 from core.types import ChatSession, SessionId, User, UserId
 
 log = logging.getLogger(__name__)
-router = APIRouter(tags=["chat"])
+router = APIRouter(prefix=API, tags=["chat"])
 
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from adapters.http.dependencies import Offset, Reader, Services, Writer
 from adapters.http.errors import responses
+from adapters.http.routes import API
 from adapters.http.schemas.common import Id, Text
 from adapters.http.schemas.memory import (
     FoundMemory,
@@ -20,7 +21,7 @@ from adapters.http.schemas.memory import (
 from adapters.http.schemas.user import ErasureReceiptResponse
 from core.types import MemoryId, MemoryProfile, ProfileId, UserId
 
-router = APIRouter(tags=["memories"])
+router = APIRouter(prefix=API, tags=["memories"])
 MAX_FOUND = 50
 
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter, status
 
 from adapters.http.dependencies import Reader, Services, SignedIn, Writer
 from adapters.http.errors import responses
+from adapters.http.routes import API
 from adapters.http.schemas.common import Id
 from adapters.http.schemas.memory import (
     MemoryProfileCreate,
@@ -17,7 +18,7 @@ from core.batches import ProfilePatch
 from core.errors import NotFound
 from core.types import ConversationId, MemoryProfile, ProfileId
 
-router = APIRouter(prefix="/memory-profiles", tags=["profiles"])
+router = APIRouter(prefix=f"{API}/memory-profiles", tags=["profiles"])
 
 
 @router.get("", responses=responses(401, 403))

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query, status
 
 from adapters.http.dependencies import Offset, Reader, Services, Talker
 from adapters.http.errors import responses
+from adapters.http.routes import API
 from adapters.http.schemas.chat import (
     ChatMessageResponse,
     ChatSessionCreate,
@@ -20,7 +21,7 @@ from core.errors import Conflict, KeyMissing, NotFound
 from core.sealing import session_scope
 from core.types import ChatMessage, ProfileId, SessionId
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = APIRouter(prefix=f"{API}/sessions", tags=["sessions"])
 
 
 @router.get("", responses=responses(401, 403, 404))

@@ -10,7 +10,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from adapters.http.api_keys import SCOPES, key_hash, make_api_key
-from adapters.http.app import API, create_app
+from adapters.http.app import create_app
+from adapters.http.routes import API
 from core.types import UserId, new_id
 from tests.contracts.http.conftest import PASSWORD, Builder, Client, Site
 
