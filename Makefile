@@ -44,7 +44,7 @@ test-services: $(VENV)/.dev ## the tests that need redis-server
 	$(BIN)/python -m pytest -q -m services tests
 
 test-long: $(VENV)/.dev ## the leak matrix, random walks, stores on servers, whole processes that are stopped and killed
-	$(BIN)/python -m pytest -q -m long -n auto --dist loadfile tests
+	CHAOS_KILLS=$${CHAOS_KILLS:-4} $(BIN)/python -m pytest -q -m long -n auto --dist loadfile tests
 
 test-live: $(VENV)/.dev ## against the Supabase project of SUPABASE_URL and SUPABASE_SERVICE_KEY
 	$(BIN)/python -m pytest -q -m live tests/live

@@ -24,7 +24,7 @@ from tests.support.postgres import postgres_server
 from tests.support.postgrest import SECRET_KEY, project
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("CHAOS_KILLS", "2"))
 MESSAGES = int(os.environ.get("CHAOS_MESSAGES", "200"))
 CHATS = 50 if KILLS >= 100 else 10
 REDELIVERED = 0.3

@@ -102,6 +102,7 @@ async def accept(store: PostgresStore, stages: list[Stage], numbers: range) -> s
     return events
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600 if LONG else 120)
 async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str) -> None:
     store = PostgresStore(url, SystemClock(), enqueue=enqueue)

@@ -14,6 +14,9 @@ from tests.support.postgres import Server, postgres_server
 from tests.support.postgrest import PUBLIC_KEY, SECRET_KEY, Project, Trouble, project
 
 
+pytestmark = pytest.mark.long  # whole processes over a project: minutes on a busy machine
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with postgres_server() as started:
