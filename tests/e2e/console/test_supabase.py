@@ -13,7 +13,6 @@ from tests.e2e.console.conftest import Run
 from tests.support.postgres import Server, postgres_server
 from tests.support.postgrest import PUBLIC_KEY, SECRET_KEY, Project, Trouble, project
 
-
 pytestmark = pytest.mark.long  # whole processes over a project: minutes on a busy machine
 
 
