@@ -4,8 +4,10 @@ states, and the message is answered once, or a second time with its label."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -14,28 +16,32 @@ from adapters.clock import ManualClock
 from adapters.keys.plain import PlainSealer
 from adapters.memory.embedder import Embedder
 from adapters.memory.mem0_memory import Mem0Memory
-from adapters.stores.memory import MemoryStore
+from adapters.stores.migrations import upgrade
 from core.errors import DeliveryUnknown, MemoryChatError, ModelUnavailable, StoreUnavailable
 from core.messages import InboundMessage, Reply, ReplyAddress, ReplyKind
 from core.ports import ModelDelta, ModelEvent, ModelMessage, PromptContext, Store
 from core.types import MemoryNamespace, OutboxState, RecalledMemory, Role, TurnState
+from tests.chaos.keeping import InMemory, Keeping, OnDisk, OnServer
 from tests.support.models import ScriptedModel
+from tests.support.postgres import Server, postgres_server
 from tests.support.stage import NOON
-from tests.support.world import Town, TownAdapter, world
+from tests.support.world import TownAdapter, world
 
 
 @dataclass
 class Life:
     """Of one process: it ends at the first call of `point`, before or after that call's effect. From then on nothing of
-    the process has an effect any more."""
+    the process has an effect any more. `ends` is called in that moment."""
 
     point: str
     after: bool
+    ends: Callable[[], None]
     dead: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
         self.dead = True
+        self.ends()
         self.over.set()
 
     def passes(self, name: str, error: MemoryChatError, *, after: bool) -> None:
@@ -46,7 +52,7 @@ class Life:
 
 
 class MortalStore:
-    def __init__(self, store: MemoryStore, life: Life) -> None:
+    def __init__(self, store: Store, life: Life) -> None:
         self._store, self._life = store, life
 
     def __getattr__(self, name: str) -> Callable[..., object]:
@@ -110,21 +116,54 @@ TELLING = "My sister is called Ada."
 STEPS = ("read_scene", "accept", "claim_turn", "search", "read_talk", "model", "record_turn", "send", "mark_outbox")
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty database to copy."""
+    path = tmp_path_factory.mktemp("template") / "memorychat.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgres_server() as started:
+        started.fresh("steps")
+        yield started
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOON)
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def keeping(request: pytest.FixtureRequest, clock: ManualClock, tmp_path: Path) -> Keeping:
+    if request.param == "memory":
+        return InMemory(clock)
+    if request.param == "sqlite":
+        return OnDisk(clock, tmp_path, request.getfixturevalue("template"))
+    return OnServer(clock, request.getfixturevalue("server").emptied("steps"))
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("point", STEPS)
-async def test_a_crash_at_a_step_leaves_an_allowed_state(embedder: Embedder, point: str, after: bool) -> None:
-    clock = ManualClock(NOON)
-    store, life = MemoryStore(clock), Life(point, after)
+async def test_a_crash_at_a_step_leaves_an_allowed_state(
+    embedder: Embedder, keeping: Keeping, clock: ManualClock, point: str, after: bool
+) -> None:
+    life = Life(point, after, keeping.die)
     first, second = MortalAdapter(life=life), TownAdapter()
-    acked, message = await _live_until_the_crash(store, clock, embedder, life, first)
+    acked, message = await _live_until_the_crash(keeping, clock, embedder, life, first)
     clock.advance(60)
-    async with world(embedder=embedder, store=store, clock=clock, adapter=second, owner="next") as town:
+    async with (
+        opened(keeping) as store,
+        world(embedder=embedder, store=store, clock=clock, adapter=second, owner="next") as town,
+    ):
         if not acked:
             await town.engine.handle(message)
         await town.queue.drain()
         await town.engine.responder.retry_unsent()
         assert await town.engine.handle(message) == "duplicate"
-        await _check(town, store)
+    _check(keeping)
     answers = [reply for _, reply in (*first.sent, *second.sent) if reply.kind is ReplyKind.ANSWER]
     unlabelled = [reply for reply in answers if not reply.maybe_duplicate]
     assert answers
@@ -132,39 +171,45 @@ async def test_a_crash_at_a_step_leaves_an_allowed_state(embedder: Embedder, poi
     assert len(answers) <= 2
 
 
+@asynccontextmanager
+async def opened(keeping: Keeping) -> AsyncIterator[Store]:
+    store = keeping.store()
+    await store.open()
+    yield store
+    await store.close()
+
+
 async def _live_until_the_crash(
-    store: MemoryStore, clock: ManualClock, embedder: Embedder, life: Life, adapter: MortalAdapter
+    keeping: Keeping, clock: ManualClock, embedder: Embedder, life: Life, adapter: MortalAdapter
 ) -> tuple[bool, InboundMessage]:
-    mortal = cast("Store", MortalStore(store, life))
-    model = MortalModel()
-    memory = MortalMemory(mortal, PlainSealer(), embedder, model, clock)
-    model.life = memory.life = life
     point, life.point = life.point, ""
-    await memory.warm()
-    async with world(store=mortal, clock=clock, memory=memory, model=model, adapter=adapter) as town:
-        ana = town.person("ana")
-        await ana.says("hello")  # the greeting of a newcomer is not what is looked at
-        adapter.sent.clear()
-        life.point = point
-        message = ana.message(TELLING)
-        try:
-            await town.engine.handle(message)
-            acked = True
-        except StoreUnavailable:
-            acked = False
-        async with asyncio.timeout(10):
-            await life.over.wait()
+    async with opened(keeping) as store:
+        mortal = cast("Store", MortalStore(store, life))
+        model = MortalModel()
+        memory = MortalMemory(mortal, PlainSealer(), embedder, model, clock)
+        model.life = memory.life = life
+        await memory.warm()
+        async with world(store=mortal, clock=clock, memory=memory, model=model, adapter=adapter) as town:
+            ana = town.person("ana")
+            await ana.says("hello")  # the greeting of a newcomer is not what is looked at
+            adapter.sent.clear()
+            life.point = point
+            message = ana.message(TELLING)
+            try:
+                await town.engine.handle(message)
+                acked = True
+            except StoreUnavailable:
+                acked = False
+            async with asyncio.timeout(10):
+                await life.over.wait()
     return acked, message
 
 
-async def _check(town: Town, store: MemoryStore) -> None:
+def _check(keeping: Keeping) -> None:
     """No turn is open, no reply unsent, and what was said and told is there once."""
-    tables = store._tables
-    assert {row.state for row in tables.inbox.values()} == {TurnState.ANSWERED}
-    assert {row.state for row in tables.outbox.values()} == {OutboxState.SENT}
-    said = [row for row in tables.messages.values() if row.role is Role.USER and row.content.text == TELLING]
-    assert len(said) == 1
-    turn = said[0].turn_id
-    assert len([row for row in tables.messages.values() if row.turn_id == turn]) == 2
-    assert len([row for row in tables.memories.values() if turn in row.source_turns]) == 1
-    assert town.store is store
+    left = keeping.left()
+    assert left.turns == {TurnState.ANSWERED}
+    assert left.replies == {OutboxState.SENT}
+    (turn,) = [turn for turn, role, text in left.messages if role == Role.USER and text == TELLING]
+    assert len([message for message in left.messages if message[0] == turn]) == 2
+    assert len([turns for turns in left.sources if turn in turns]) == 1
