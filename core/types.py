@@ -162,7 +162,8 @@ class ChannelIdentity:
 
 @dataclass(frozen=True, slots=True)
 class MemoryProfile:
-    """A named memory of one user. `retention_days` None: kept until forgotten."""
+    """A named memory of one user. `retention_days` None: kept until forgotten. `memory_count` is what can be
+    recalled, where a ProfileStore read it; a scene does not count."""
 
     id: ProfileId
     user_id: UserId

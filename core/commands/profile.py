@@ -38,7 +38,7 @@ def use(state: AcceptState, arguments: Arguments) -> Transition:
     in_room = state.conversation.kind is ConversationKind.SHARED
     if profile.id == chosen_profile(state.profiles, state.member.profile_id).id:
         return Transition(CommandReply(f"Your profile here is **{plain(profile.name)}** already."))
-    text = f"Your profile here is **{plain(profile.name)}** now ({memories(profile.memory_count)})."
+    text = f"Your profile here is **{plain(profile.name)}** now."
     if in_room:
         text += " I use it for what I answer you alone; what the room can read uses the room's own memory."
     else:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, literal, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -37,12 +37,19 @@ _count = (
     )
     .scalar_subquery()
 )
-_OF_USER: Select[tuple[object, ...]] = select(*memory_profiles.c, _count.label("memory_count")).where(
-    memory_profiles.c.user_id == bindparam("user_id")
-)
-_ALL = _OF_USER.order_by(memory_profiles.c.ordinal)
-_ONE = _OF_USER.where(memory_profiles.c.id == bindparam("profile_id"))
-_DEFAULT = _OF_USER.where(memory_profiles.c.is_default.is_(True))
+
+
+def _of_user(count: ColumnElement[int]) -> Select[tuple[object, ...]]:
+    mine = memory_profiles.c.user_id == bindparam("user_id")
+    return select(*memory_profiles.c, count.label("memory_count")).where(mine).order_by(memory_profiles.c.ordinal)
+
+
+# Of every message a profile is read; to count its thousands of memories each time would be most of the reading.
+_OF_USER = {True: _of_user(_count), False: _of_user(literal(0))}
+_ONE = {
+    counted: of_user.where(memory_profiles.c.id == bindparam("profile_id")) for counted, of_user in _OF_USER.items()
+}
+_DEFAULT = {counted: of_user.where(memory_profiles.c.is_default.is_(True)) for counted, of_user in _OF_USER.items()}
 _OWNED = select(1).where(
     memory_profiles.c.id == bindparam("profile_id"), memory_profiles.c.user_id == bindparam("user_id")
 )
@@ -56,7 +63,7 @@ _SHARES = (
 class SqlProfiles(Group):
     @reads
     def get_memory_profiles(self, connection: Connection, user_id: UserId) -> list[MemoryProfile]:
-        return sorted(profiles_of(connection, user_id), key=rules.profile_order)
+        return sorted(profiles_of(connection, user_id, counted=True), key=rules.profile_order)
 
     @writes
     def create_memory_profile(
@@ -77,7 +84,7 @@ class SqlProfiles(Group):
     def update_memory_profile(
         self, connection: Connection, user_id: UserId, profile_id: ProfileId, patch: ProfilePatch
     ) -> MemoryProfile:
-        old = find_profile(connection, user_id, profile_id)
+        old = find_profile(connection, user_id, profile_id, counted=True)
         profile = rules.patched_profile(old, patch, self._clock.now())
         check_name(connection, profile)
         where = memory_profiles.c.id == profile_id
@@ -117,11 +124,11 @@ class SqlProfiles(Group):
 
     @reads
     def get_memory_profile(self, connection: Connection, user_id: UserId, profile_id: ProfileId) -> MemoryProfile:
-        return find_profile(connection, user_id, profile_id)
+        return find_profile(connection, user_id, profile_id, counted=True)
 
     @reads
     def get_default_memory_profile(self, connection: Connection, user_id: UserId) -> MemoryProfile:
-        return default_profile(connection, user_id)
+        return default_profile(connection, user_id, counted=True)
 
     @writes
     def set_default_memory_profile(
@@ -168,20 +175,22 @@ class SqlProfiles(Group):
         return [rows.share_of(row) for row in connection.execute(wanted.order_by(profile_shares.c.ordinal))]
 
 
-def profiles_of(connection: Connection, user_id: UserId) -> list[MemoryProfile]:
-    """Oldest first."""
-    return [rows.profile_of(row) for row in connection.execute(_ALL, {"user_id": user_id})]
+def profiles_of(connection: Connection, user_id: UserId, *, counted: bool = False) -> list[MemoryProfile]:
+    """Oldest first; `memory_count` is 0 unless `counted`, here and below."""
+    return [rows.profile_of(row) for row in connection.execute(_OF_USER[counted], {"user_id": user_id})]
 
 
-def find_profile(connection: Connection, user_id: UserId, profile_id: ProfileId) -> MemoryProfile:
-    row = connection.execute(_ONE, {"user_id": user_id, "profile_id": profile_id}).first()
+def find_profile(
+    connection: Connection, user_id: UserId, profile_id: ProfileId, *, counted: bool = False
+) -> MemoryProfile:
+    row = connection.execute(_ONE[counted], {"user_id": user_id, "profile_id": profile_id}).first()
     if row is None:
         raise NotFound
     return rows.profile_of(row)
 
 
-def default_profile(connection: Connection, user_id: UserId) -> MemoryProfile:
-    row = connection.execute(_DEFAULT, {"user_id": user_id}).first()
+def default_profile(connection: Connection, user_id: UserId, *, counted: bool = False) -> MemoryProfile:
+    row = connection.execute(_DEFAULT[counted], {"user_id": user_id}).first()
     if row is None:
         raise NotFound
     return rows.profile_of(row)
@@ -214,4 +223,4 @@ def make_default(connection: Connection, user_id: UserId, profile_id: ProfileId)
     old = (mine, memory_profiles.c.is_default.is_(True), memory_profiles.c.id != profile_id)
     connection.execute(update(memory_profiles).where(*old).values(is_default=False))
     connection.execute(update(memory_profiles).where(mine, memory_profiles.c.id == profile_id).values(is_default=True))
-    return find_profile(connection, user_id, profile_id)
+    return find_profile(connection, user_id, profile_id, counted=True)

@@ -37,11 +37,11 @@ ANA = User(UserId(new_id()), UserKind.PERSON, NOON, NOON, display_name="Ana")
 REGISTRY = build_registry()
 
 
-def profile(name: str, *, default: bool = False, count: int = 0) -> MemoryProfile:
-    return MemoryProfile(ProfileId(new_id()), ANA.id, name, default, NOON, NOON, memory_count=count)
+def profile(name: str, *, default: bool = False) -> MemoryProfile:
+    return MemoryProfile(ProfileId(new_id()), ANA.id, name, default, NOON, NOON)
 
 
-PERSONAL, WORK = profile("personal", default=True), profile("Work", count=3)
+PERSONAL, WORK = profile("personal", default=True), profile("Work")
 
 
 def state(
@@ -203,7 +203,7 @@ def test_new_and_stop() -> None:
 def test_a_profile_is_chosen_by_name_or_id(text: str) -> None:
     transition = run(text.replace("WORK_ID", WORK.id), state())
     assert transition.profile_id == WORK.id
-    assert "3 memories" in transition.reply.text
+    assert "**Work** now" in transition.reply.text
 
 
 def test_in_a_room_the_profile_is_for_private_answers() -> None:
