@@ -5,12 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from datetime import datetime
-from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from adapters.memory.dates import asked_periods
 from adapters.memory.index import QdrantIndex
-from adapters.memory.lexicon import Lexicon
+from adapters.memory.lexicon import Coverage, Lexicon
 from adapters.memory.ranking import MEANING, Candidate, Entry, newer_first, rank
 from adapters.memory.terms import words
 from core.languages import detect_language
@@ -87,12 +86,12 @@ def find(
         return []
     deep = max(NEAREST, 2 * limit)
     cosines = index.nearest(opened.namespace, vector, deep)
-    covered = opened.lexicon.scores(question)
-    by_words = nlargest(max(BY_WORDS, limit), covered, key=covered.__getitem__)
+    covered = opened.lexicon.cover(question)
+    by_words = covered.best(max(BY_WORDS, limit))
     ids = [memory_id for memory_id in dict.fromkeys([*cosines, *by_words]) if memory_id in opened.entries]
     # A reply to a stored question may be near to the question asked now in neither way.
     asking = [memory_id for memory_id in ids if opened.entries[memory_id].asks]
-    asking.sort(key=lambda one: -MEANING * cosines.get(one, 0.0) - (1 - MEANING) * covered.get(one, 0.0))
+    asking.sort(key=lambda one: -MEANING * cosines.get(one, 0.0) - (1 - MEANING) * covered.of(one))
     replies = (opened.told_after(memory_id) for memory_id in asking[:REPLIES])
     ids = list(dict.fromkeys([*ids, *(reply for reply in replies if reply is not None)]))
     cosines |= index.cosines(opened.namespace, vector, [memory_id for memory_id in ids if memory_id not in cosines])
@@ -103,13 +102,13 @@ def find(
 
 
 def _candidates(
-    opened: Opened, ids: Iterable[MemoryId], cosines: dict[MemoryId, float], covered: dict[MemoryId, float]
+    opened: Opened, ids: Iterable[MemoryId], cosines: dict[MemoryId, float], covered: Coverage
 ) -> dict[MemoryId, Candidate]:
     return {
         memory_id: Candidate(
             opened.entries[memory_id],
             cosines.get(memory_id, 0.0),
-            covered.get(memory_id, 0.0),
+            covered.of(memory_id),
             opened.told_before(memory_id),
         )
         for memory_id in ids

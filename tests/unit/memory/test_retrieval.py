@@ -74,21 +74,34 @@ def test_coverage_weighs_rare_words_more() -> None:
     for memory_id in ids[:-1]:
         lexicon.add(memory_id, f"the garden has tree number {memory_id}", "en")
     lexicon.add(ids[-1], "an albatross sat there", "en")
-    scores = lexicon.scores("Did an albatross come to the garden?")
-    assert scores[ids[-1]] > scores[ids[0]] > 0
-    assert max(lexicon.scores("albatross sat there").values()) <= 1
-    assert lexicon.scores("is it the") == {}
-    assert Lexicon().scores("albatross") == {}
+    covered = lexicon.cover("Did an albatross come to the garden?")
+    assert covered.of(ids[-1]) > covered.of(ids[0]) > 0
+    assert covered.best(2) == [ids[-1], ids[0]]
+    assert covered.of(MemoryId("elsewhere")) == 0
+    assert 0 < lexicon.cover("albatross sat there").of(ids[-1]) <= 1
+    assert lexicon.cover("is it the").best(5) == []
+    assert Lexicon().cover("albatross").best(5) == []
 
 
-@given(st.lists(st.sampled_from(["red apple", "green apple pie", "blue sky", "", "manzana roja"]), max_size=12))
-def test_removing_what_was_added_leaves_nothing(texts: list[str]) -> None:
-    lexicon = Lexicon()
-    for number, text in enumerate(texts):
+TEXTS = st.sampled_from(["red apple", "green apple pie", "blue sky", "", "manzana roja", "sky"])
+
+
+@given(st.lists(TEXTS, max_size=12), st.lists(TEXTS, max_size=12))
+def test_a_lexicon_that_changed_is_as_one_that_began_so(gone: list[str], kept: list[str]) -> None:
+    lexicon, plain = Lexicon(), Lexicon()
+    for number, text in enumerate(gone):
+        lexicon.add(MemoryId(f"gone {number}"), text, "en")
+    for number, text in enumerate(kept):
         lexicon.add(MemoryId(str(number)), text, "en")
-    for number in range(len(texts)):
-        lexicon.remove(MemoryId(str(number)), "en")
-    assert lexicon.scores("red green blue apple manzana") == {}
+        plain.add(MemoryId(str(number)), text, "en")
+        if number < len(gone):
+            lexicon.remove(MemoryId(f"gone {number}"), "en")
+    for number in range(len(kept), len(gone)):
+        lexicon.remove(MemoryId(f"gone {number}"), "en")
+    covered, expected = (one.cover("red green blue apple manzana") for one in (lexicon, plain))
+    assert all(covered.of(MemoryId(str(number))) == expected.of(MemoryId(str(number))) for number in range(len(kept)))
+    assert sorted(covered.best(50)) == sorted(expected.best(50))
+    assert all(covered.of(MemoryId(f"gone {number}")) == 0 for number in range(len(gone)))
 
 
 # --- the index -------------------------------------------------------------------------------------------------------
