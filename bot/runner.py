@@ -83,8 +83,7 @@ async def _hear(app: App, platforms: Sequence[PlatformAdapter], stack: AsyncExit
         known = await catch_up.known(adapter)
         await adapter.start(app.engine.handle)
         log.info("%s has started", adapter.name)
-        if known:
-            stack.push_async_callback(_end, asyncio.create_task(catch_up.read(adapter, known)))
+        stack.push_async_callback(_end, asyncio.create_task(catch_up.keep_up(adapter, known)))
 
 
 async def _watch_lock(app: App, stop: asyncio.Event) -> None:
@@ -100,7 +99,7 @@ async def _watch_lock(app: App, stop: asyncio.Event) -> None:
             log.warning("the runner lock cannot be looked at: %s", type(error).__name__)
 
 
-async def _end(task: asyncio.Task[int] | asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

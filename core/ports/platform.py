@@ -104,6 +104,14 @@ class SupportsBacklog(Protocol):
 
 
 @runtime_checkable
+class SupportsGaps(Protocol):
+    async def gap(self) -> datetime:
+        """Wait until the connection stands again after a time without one, long enough that the platform may have given
+        up on what was written meanwhile; since when it was missing. Called again for the next one."""
+        ...
+
+
+@runtime_checkable
 class SupportsFetch(Protocol):
     async def fetch(self, attachment: Attachment, *, max_bytes: int) -> bytes:
         """A file's content. Raises BadArgument when it is too large, NotFound when it is gone."""

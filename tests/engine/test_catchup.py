@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -9,9 +10,10 @@ from datetime import datetime, timedelta
 from adapters.clock import ManualClock
 from adapters.memory.embedder import Embedder
 from core.catchup import MOST_MESSAGES, CatchUp
-from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
+from core.errors import DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
 from core.messages import InboundMessage
 from core.types import Place
+from tests.support.polling import eventually
 from tests.support.world import ROOMY, Person, Town, TownAdapter, world
 
 
@@ -20,8 +22,12 @@ class Archive(TownAdapter):
     """Keeps what was written while nobody listened; `trouble` is raised by the next looks into it."""
 
     written: list[InboundMessage] = field(default_factory=list)
-    trouble: list[DeliveryError] = field(default_factory=list)
+    trouble: list[Exception] = field(default_factory=list)
     looks: list[tuple[Place, str, datetime]] = field(default_factory=list)
+    gaps: asyncio.Queue[datetime] = field(default_factory=asyncio.Queue)
+
+    async def gap(self) -> datetime:
+        return await self.gaps.get()
 
     async def backlog(self, place: Place, cursor: str, since: datetime) -> AsyncIterator[InboundMessage]:
         self.looks.append((place, cursor, since))
@@ -93,6 +99,50 @@ async def test_trouble_with_one_place_is_tried_again_and_stops_no_other(embedder
         assert await read_back(town) == 1
         archive.trouble = [DeliveryUnknown("net")] * 100
         assert await read_back(town) == 0
+
+
+async def test_a_platform_that_stays_out_of_reach_for_long_is_waited_for(embedder: Embedder) -> None:
+    archive = Archive()
+    async with world(embedder=embedder, adapter=archive) as town:
+        ana = town.person("ana")
+        await ana.says("hello", cursor="1")
+        missed(ana, archive, "again", "2")
+        archive.trouble = [DeliveryRateLimited("unreachable", retry_after=0.0) for _ in range(50)]
+        assert await read_back(town) == 1
+
+
+async def test_a_bug_with_one_place_stops_no_other(embedder: Embedder) -> None:
+    archive = Archive()
+    async with world(embedder=embedder, adapter=archive) as town:
+        for name in ("ana", "ben"):
+            person = town.person(name)
+            await person.says("hello", cursor="1")
+            missed(person, archive, "again", "2")
+        archive.trouble = [ValueError("a bug")]
+        assert await read_back(town) == 1
+
+
+async def test_what_was_written_while_the_connection_was_cut_is_read_back_behind_newer_messages(
+    embedder: Embedder,
+) -> None:
+    archive, clock = Archive(), ManualClock()
+    async with world(embedder=embedder, adapter=archive, clock=clock) as town:
+        ana = town.person("ana")
+        await ana.says("hello", cursor="1")
+        keeping = asyncio.create_task(catch_up(town).keep_up(archive, ()))
+        missed(ana, archive, "into the dark", "2")
+        cut_at = clock.now()
+        clock.advance(timedelta(minutes=30))
+        await ana.says("are you back?", cursor="3")
+        archive.gaps.put_nowait(cut_at)
+        await eventually(lambda: len(archive.looks) == 1)
+        assert archive.looks == [(ana.place, "", cut_at)]
+        await town.queue.drain()
+        assert "into the dark" in "\n".join(reply.text for _, reply in archive.sent)
+        archive.gaps.put_nowait(clock.now() - timedelta(days=9))
+        await eventually(lambda: len(archive.looks) == 2)
+        assert archive.looks[1][2] == clock.now() - timedelta(days=1)
+        keeping.cancel()
 
 
 async def test_only_so_much_is_read_of_one_place(embedder: Embedder) -> None:

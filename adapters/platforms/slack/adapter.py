@@ -138,6 +138,9 @@ class SlackAdapter:
             if (addressed := await self._intake.addressed(message)) is not None:
                 yield await self._intake.introduced(addressed)
 
+    async def gap(self) -> datetime:
+        return await self._receiver.gap()
+
     async def fetch(self, attachment: Attachment, *, max_bytes: int) -> bytes:
         return await fetch(self._client, attachment, max_bytes=max_bytes)
 

@@ -54,7 +54,8 @@ class Pace:
 class SlackConfig:
     """With `app_token` the adapter receives by Socket Mode, without it by HTTP (then `signing_secret` must be set).
 
-    `base_url` is that of the Web API, `request_timeout` and `ping_interval` (of the socket) are in seconds.
+    `base_url` is that of the Web API, `request_timeout` and `ping_interval` (of the socket) are in seconds. After
+    `gap` seconds without a socket what was written meanwhile is read back; Slack itself tries again for some minutes.
     """
 
     bot_token: str = field(repr=False)
@@ -64,4 +65,5 @@ class SlackConfig:
     engagement: Engagement = Engagement.MENTION
     request_timeout: float = 20.0
     ping_interval: float = 5.0
+    gap: float = 60.0
     pace: Pace = Pace()

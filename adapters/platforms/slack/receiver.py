@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -46,6 +48,7 @@ class Receiver:
         self._socket: _Socket | None = None
         self._tasks: tuple[asyncio.Task[None], ...] = ()
         self._is_open = False
+        self._gaps: asyncio.Queue[datetime] = asyncio.Queue()
 
     def open(self, me: BotSelf) -> None:
         """From now on requests are taken."""
@@ -90,6 +93,10 @@ class Receiver:
 
     async def is_connected(self) -> bool:
         return self._socket is not None and await self._socket.client.is_connected()
+
+    async def gap(self) -> datetime:
+        """See `core.ports.platform.SupportsGaps`."""
+        return await self._gaps.get()
 
     async def dispatch(self, body: object) -> BoltResponse:
         """A malformed request is acknowledged: it would be as malformed the next time."""
@@ -137,10 +144,15 @@ class Receiver:
 
     async def _watch(self, client: SocketModeClient) -> None:
         """The SDK retries for ever on one address, which works once and for seconds only: make it ask for a new one."""
-        was_connected = True
+        was_connected, up_at = True, time.time()
         while True:
             await asyncio.sleep(2 * self._config.ping_interval)
             is_connected = await client.is_connected()
+            if is_connected:
+                # By the clock on the wall, which goes on while the machine sleeps.
+                if time.time() - up_at > self._config.gap:
+                    self._gaps.put_nowait(datetime.fromtimestamp(up_at - self._config.gap, UTC))
+                up_at = time.time()
             if is_connected != was_connected:
                 log.warning("the socket to Slack is %s", "up again" if is_connected else "down")
             if not is_connected:
