@@ -25,6 +25,11 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@
 
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.dev
+	@echo "Adding what mem0 brings as extras, to measure beside it ..."
+	@$(PIP) install --require-hashes -r requirements-bench.lock
+	@touch $@
+
 chat: $(VENV)/.run ## talk to the bot in this terminal
 	@$(BIN)/memorychat chat
 
@@ -52,7 +57,7 @@ test-live: $(VENV)/.dev ## against the Supabase project of SUPABASE_URL and SUPA
 test-browser: $(VENV)/.dev ## the web page in headless Chromium, with axe-core where AXE_CORE names its file
 	BROWSER_TESTS=1 $(BIN)/python -m pytest -q tests/browser
 
-bench: $(VENV)/.dev ## measure what the README claims into bench/report.md (QUICK=1: a look)
+bench: $(VENV)/.bench ## measure what the README claims into bench/report.md (QUICK=1: a look)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
 chaos: $(VENV)/.dev ## the long form of the tests that kill the bot
@@ -64,6 +69,7 @@ format: $(VENV)/.dev ## write the code as ruff would
 
 lock: $(VENV)/.dev ## pin the dependencies again, with hashes and without index addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group bench -c requirements-dev.lock -o requirements-bench.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --group build -c requirements-dev.lock pyproject.toml -o requirements.lock
 
 clean: ## remove the virtual environment and caches

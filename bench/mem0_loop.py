@@ -17,12 +17,12 @@ from pathlib import Path
 from bench.support import fact, question, telling
 
 
-async def _run(folder: str, base_url: str, memories: int, messages: int) -> dict[str, object]:
+async def _run(folder: str, base_url: str, memories: int, messages: int, *, extras: bool) -> dict[str, object]:
     os.environ.update(MEM0_TELEMETRY="False", MEM0_DIR=folder, OPENAI_API_KEY="unused")
     from mem0 import AsyncMemory
     from mem0.configs.base import MemoryConfig
 
-    from bench.controls import Embedding
+    from bench.controls import Embedding, with_extras, without_spacy
 
     config = {
         "vector_store": {
@@ -34,6 +34,10 @@ async def _run(folder: str, base_url: str, memories: int, messages: int) -> dict
     }
     memory = AsyncMemory(MemoryConfig(**config))
     memory.embedding_model = Embedding()
+    if extras:
+        with_extras(memory.vector_store)
+    else:
+        without_spacy()
     for number in range(memories):
         await memory.add([{"role": "user", "content": fact(number)}], user_id="ana", infer=False)
     times: list[float] = []
@@ -51,10 +55,10 @@ async def _run(folder: str, base_url: str, memories: int, messages: int) -> dict
     return {"times": times, "cpu_ms": 1000 * (time.process_time() - cpu) / messages}
 
 
-async def measure(base_url: str, memories: int, messages: int) -> tuple[list[float], float]:
-    """Milliseconds of each message, and CPU milliseconds a message."""
+async def measure(base_url: str, memories: int, messages: int, *, extras: bool = False) -> tuple[list[float], float]:
+    """Milliseconds of each message, and CPU milliseconds a message; `extras`: with what `mem0ai[nlp]` brings too."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.mem0_loop", base_url, str(memories), str(messages)),
+        *(sys.executable, "-m", "bench.mem0_loop", base_url, str(memories), str(messages), "extras" * extras),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=Path(__file__).parents[1],
@@ -66,4 +70,6 @@ async def measure(base_url: str, memories: int, messages: int) -> tuple[list[flo
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps(asyncio.run(_run(scratch, sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))))
+        url, memories, messages, extras = sys.argv[1:]
+        done = _run(scratch, url, int(memories), int(messages), extras=bool(extras))
+        print(json.dumps(asyncio.run(done)))

@@ -2,7 +2,8 @@
 
 `python -m bench.reply` measures one person's talk with 1,000, 10,000 and 50,000 memories and a model that answers at
 once, and a thousand messages of one session. Controls of the same run: mem0 as its documentation shows it
-(bench/mem0_loop.py), and the same engine in an incognito talk, which recalls, learns and stores nothing.
+(bench/mem0_loop.py), the same with its extras, and the same engine in an incognito talk, which recalls, learns and
+stores nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from pathlib import Path
 
 from bench import mem0_loop
+from bench.controls import has_extras, mem0_name
 from bench.stub import stub_process
 from bench.support import (
     InstantModel,
@@ -33,6 +35,7 @@ WARM_UP = 20
 COMMAND = "python -m bench.reply"
 INCOGNITO = "the same talk in incognito"
 MEM0 = "mem0 as documented"
+EXTRAS = f"as documented, {mem0_name()}"
 PLOT = "Reply overhead p50 against memories in the profile"
 
 
@@ -40,10 +43,23 @@ async def measure() -> list[Row]:
     count = 80 if is_quick() else 200
     async with stub_process() as url:
         mem0, mem0_cpu = await mem0_loop.measure(url, 1_000, count // 2)
-    rows = await _with_memories(1_000, count, mem0, mem0_cpu)
+        rows = await _with_memories(1_000, count, mem0, mem0_cpu)
+        rows += await _beside_extras(rows, url, count // 4)
     for memories in (10_000, 50_000):
         rows += await _with_more(memories, count // 2)
     return [*rows, *await _learning(count), *await _long_talk(300 if is_quick() else 1_000)]
+
+
+async def _beside_extras(rows: list[Row], url: str, count: int) -> list[Row]:
+    """The first figures once more, beside mem0 with what `mem0ai[nlp]` brings; no goal is held against the slower."""
+    if not has_extras():
+        return []
+    times, cpu = await mem0_loop.measure(url, 1_000, count, extras=True)
+    p50, of_cpu = rows[0], next(row for row in rows if row.name.startswith("CPU a message with"))
+    return [
+        Row(f"{p50.name}, beside extras", p50.value, "ms", None, percentile(times, 0.5), EXTRAS),
+        Row(f"{of_cpu.name}, beside extras", of_cpu.value, "ms", None, cpu, EXTRAS),
+    ]
 
 
 async def _with_memories(memories: int, count: int, mem0: list[float], mem0_cpu: float) -> list[Row]:

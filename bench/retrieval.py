@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,16 +24,20 @@ from adapters.llm.offline import OfflineLanguageModel
 from adapters.memory.embedder import Embedder, MultilingualEmbedder, OnnxEmbedder
 from adapters.memory.mem0_memory import Mem0Memory
 from adapters.stores.memory import MemoryStore
-from bench.controls import by_words, dense
+from bench.controls import by_words, dense, mem0_name
 from bench.raw_talk import raw_talk
 from bench.table import Row, percentile, publish
+from core.errors import MemoryChatError
 from core.ports import MemoryOrigin
 from core.types import Memory, MemoryId, MemoryNamespace, TurnId, UserId, new_id
 
 DATA = Path(__file__).parent / "data"
 DEEP = 20
-MEM0 = "mem0 with its extras"
+MEM0 = mem0_name()
 COMMAND = "python -m bench.retrieval"
+MOST_FOUND = 1_000
+MILLISECONDS_FROM = 1e11
+"""Numbers beyond this are milliseconds: as seconds it would be the year 5138."""
 TALK_SEEDS = {"dev": 11, "test": 23, "all": 42}
 
 
@@ -70,6 +74,7 @@ class Archive:
     namespaces: dict[str, MemoryNamespace] = field(default_factory=dict)
     ids: dict[MemoryId, list[str]] = field(default_factory=dict)
     speakers: dict[str, UserId] = field(default_factory=dict)
+    texts: dict[tuple[str, str], str] = field(default_factory=dict)
 
     async def namespace(self, name: str) -> MemoryNamespace:
         if name not in self.namespaces:
@@ -81,7 +86,9 @@ class Archive:
         speaker = self.speakers.setdefault(said.speaker, UserId(new_id()))
         origin = MemoryOrigin(said.at, speaker, said.speaker, source_turns=(TurnId(new_id()),))
         memory = await self.memory.add_memory(await self.namespace(said.namespace), said.text, origin)
-        self.ids.setdefault(memory.id, []).append(said.id)
+        names = self.ids.setdefault(memory.id, [])
+        if said.id not in names:
+            names.append(said.id)
         return memory
 
     async def search(self, namespace: str, question: str, limit: int, *, floor: bool = False) -> list[str]:
@@ -187,7 +194,7 @@ def locomo(path: Path) -> tuple[list[Said], list[Asked]]:
         for key in sorted(
             (key for key in talked if key.removeprefix("session_").isdigit()), key=lambda key: int(key[8:])
         ):
-            at = _locomo_time(str(talked.get(f"{key}_date_time", "")))
+            at = _locomo_time(str(talked.get(f"{key}_date_time", ""))) or datetime(2023, 1, 1, tzinfo=UTC)
             said += [
                 Said(f"{namespace}/{turn['dia_id']}", namespace, turn["speaker"], turn["text"], at)
                 for turn in talked[key]
@@ -199,13 +206,14 @@ def locomo(path: Path) -> tuple[list[Said], list[Asked]]:
     return said, asked
 
 
-def _locomo_time(text: str) -> datetime:
+def _locomo_time(text: str) -> datetime | None:
+    """`1:56 pm on 8 May, 2023`."""
     for form in ("%I:%M %p on %d %B, %Y", "%I:%M %p on %d %b, %Y"):
         try:
             return datetime.strptime(text, form).replace(tzinfo=UTC)
         except ValueError:
             continue
-    return datetime(2023, 1, 1, tzinfo=UTC)
+    return None
 
 
 async def languages(embedder: Embedder) -> dict[str, float]:
@@ -364,37 +372,62 @@ def _against_controls(what: str, results: dict[str, Result], tolerance: float = 
     ]  # fmt: skip
 
 
+class Refused(Exception):
+    """What is wrong with a line, for whoever sent it."""
+
+
 async def serve() -> None:
-    """One JSON object a line: `add`, `flush`, `search`, `stats`; a mistake is answered with `error`."""
+    """One JSON object a line: `add`, `flush`, `search`, `stats`. Every line gets one line, a mistake `{"error": …}`."""
     async with archive() as store:
         loop = asyncio.get_running_loop()
-        while line := await loop.run_in_executor(None, sys.stdin.readline):
+        while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
             if line.strip():
                 print(json.dumps(await _answered(store, line)), flush=True)
 
 
-async def _answered(store: Archive, line: str) -> dict[str, object]:
+async def _answered(store: Archive, line: bytes) -> dict[str, object]:
     try:
         request = json.loads(line)
+        if not isinstance(request, dict) or _text(request, "op") not in _OPERATIONS:
+            raise Refused(f"an object with `op`, one of {', '.join(_OPERATIONS)}")
         return await _OPERATIONS[request["op"]](store, request)
-    except Exception as error:
+    except Refused as error:
+        return {"error": str(error)}
+    except MemoryChatError as error:
+        return {"error": error.user_message}
+    except Exception as error:  # whatever a line does, the next one is answered
         return {"error": type(error).__name__}
 
 
-async def _add(store: Archive, request: dict[str, str]) -> dict[str, object]:
-    await store.add(_said(request))
+async def _add(store: Archive, request: Request) -> dict[str, object]:
+    """Once more the same is fine; another text under a name that is taken is not."""
+    said = _said(request)
+    taken = store.texts.setdefault((said.namespace, said.id), said.text)
+    if taken != said.text:
+        raise Refused("`id`: taken by another text of this namespace")
+    try:
+        await store.add(said)
+    except MemoryChatError:
+        del store.texts[said.namespace, said.id]
+        raise
     return {"ok": True}
 
 
-async def _flush(store: Archive, request: dict[str, str]) -> dict[str, object]:
+async def _flush(store: Archive, request: Request) -> dict[str, object]:
+    """What was added is searchable already."""
     return {"ok": True}
 
 
-async def _search(store: Archive, request: dict[str, str]) -> dict[str, object]:
-    return {"ids": await store.search(request["namespace"], request["query"], int(request["k"]))}
+async def _search(store: Archive, request: Request) -> dict[str, object]:
+    namespace, query, count = _text(request, "namespace"), _text(request, "query"), request.get("k")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        raise Refused("`k`: a whole number, 0 or more")
+    if not count:
+        return {"ids": []}
+    return {"ids": await store.search(namespace, query, min(count, MOST_FOUND))}
 
 
-async def _stats(store: Archive, request: dict[str, str]) -> dict[str, object]:
+async def _stats(store: Archive, request: Request) -> dict[str, object]:
     """The vectors as float32 and the texts, which is what the index holds in memory."""
     total = 0
     for space in store.namespaces.values():
@@ -403,7 +436,8 @@ async def _stats(store: Archive, request: dict[str, str]) -> dict[str, object]:
     return {"index_bytes": total}
 
 
-_OPERATIONS: dict[str, Callable[[Archive, dict[str, str]], Awaitable[dict[str, object]]]] = {
+Request = dict[str, object]
+_OPERATIONS: dict[str, Callable[[Archive, Request], Awaitable[dict[str, object]]]] = {
     "add": _add,
     "flush": _flush,
     "search": _search,
@@ -411,11 +445,36 @@ _OPERATIONS: dict[str, Callable[[Archive, dict[str, str]], Awaitable[dict[str, o
 }
 
 
-def _said(row: dict[str, str]) -> Said:
-    at = datetime.fromisoformat(row["timestamp"]) if row.get("timestamp") else datetime.now(UTC)
-    return Said(
-        row["id"], row["namespace"], row.get("speaker", ""), row["text"], at if at.tzinfo else at.replace(tzinfo=UTC)
-    )
+def _said(row: Mapping[str, object]) -> Said:
+    """Raises Refused."""
+    name, namespace, text = _text(row, "id"), _text(row, "namespace"), _text(row, "text")
+    return Said(name, namespace, _text(row, "speaker", ""), text, _moment(row.get("timestamp")))
+
+
+def _text(row: Mapping[str, object], field: str, default: str | None = None) -> str:
+    value = row.get(field, default)
+    if not isinstance(value, str):
+        raise Refused(f"`{field}`: a text")
+    return value
+
+
+def _moment(given: object) -> datetime:
+    """ISO 8601 or LoCoMo's form, without a zone in UTC; seconds or milliseconds since 1970; nothing: now."""
+    if given is None or given == "":
+        return datetime.now(UTC)
+    try:
+        if isinstance(given, str) and not given.strip().isdecimal():
+            return _locomo_time(given.strip()) or _in_utc(datetime.fromisoformat(given.strip()))
+        if isinstance(given, str | int | float) and not isinstance(given, bool):
+            seconds = float(given)
+            return datetime.fromtimestamp(seconds / 1_000 if abs(seconds) > MILLISECONDS_FROM else seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    raise Refused("`timestamp`: ISO 8601, or seconds since 1970")
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _share(values: Sequence[bool]) -> float:
