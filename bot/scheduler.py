@@ -54,7 +54,7 @@ def jobs_of(app: App) -> tuple[Job, ...]:
             local=True,
         ),
         Job("compact", 6 * HOUR, store.compact, "checkpoint the log and give free pages back"),
-        Job("usage", 24 * HOUR, partial(sum_up_usage, app), "log yesterday's use of everybody together"),
+        Job("usage", 24 * HOUR, partial(sum_up_usage, app), "log yesterday's use, roll old days up into months"),
     ]
     if backups.folder is not None:
         jobs.append(Job("backup", backups.every, partial(back_up, app), "copy the database to BACKUP_FOLDER"))

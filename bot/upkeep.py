@@ -39,11 +39,16 @@ async def verify_index(app: App) -> None:
 
 
 async def sum_up_usage(app: App) -> None:
-    """Yesterday's use of everybody together, in one line of the log."""
-    day = (app.clock.now() - timedelta(days=1)).date()
+    """Yesterday's use of everybody together, in one line of the log. Of a month before the last one nobody needs to
+    know any more on which days a person wrote: its days become one row."""
+    today = app.clock.now().date()
+    day = today - timedelta(days=1)
     used = await app.store.get_usage(None, day)
     told = (day, used.messages, used.prompt_tokens, used.completion_tokens)
     log.info("usage of %s: %d messages, %d tokens read, %d written", *told)
+    last_month = today.replace(day=1) - timedelta(days=1)
+    if gone := await app.store.roll_up_usage(last_month):
+        log.info("usage of %d days of people rolled up into months", gone)
 
 
 async def back_up(app: App) -> None:

@@ -114,6 +114,13 @@ class MemoryUsers(Group):
                 total = _sum(total, usage)
         return total
 
+    async def roll_up_usage(self, before: date) -> int:
+        days = self._tables.usage
+        old = [key for key in days if key[1] < before.replace(day=1) and key[1].day > 1]
+        for user_id, day in old:
+            self._add_usage(user_id, day.replace(day=1), days.pop((user_id, day)))
+        return len(old)
+
 
 def _sum(one: Usage, other: Usage) -> Usage:
     return Usage(

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Date, and_, bindparam, delete, func, literal, select, update
 
 from adapters.stores import rules
 from adapters.stores.sql import rows
@@ -139,6 +139,12 @@ class SqlUsers(Group):
             wanted = wanted.where(usage.c.user_id == user_id)
         return Usage(*connection.execute(wanted).one())
 
+    @writes
+    def roll_up_usage(self, connection: Connection, before: date) -> int:
+        old = select(usage.c.day).where(usage.c.day < before.replace(day=1)).distinct()
+        months = {day.replace(day=1) for day in connection.scalars(old) if day.day > 1}
+        return sum(_roll_up(connection, month) for month in sorted(months))
+
 
 def find_user(connection: Connection, user_id: UserId) -> User:
     row = connection.execute(_USER, {"user_id": user_id}).first()
@@ -164,6 +170,20 @@ def _add_identity(connection: Connection, identity: ChannelIdentity) -> ChannelI
 def count_usage(connection: Connection, user_id: UserId, day: date, more: Usage) -> None:
     values = {name: getattr(more, name) for name in _COUNTS}
     connection.execute(_COUNT, {"user_id": user_id, "day": day, **values})
+
+
+def _roll_up(connection: Connection, month: date) -> int:
+    """Into the row of `month`, which is a first day; how many rows went."""
+    days = and_(usage.c.day > month, usage.c.day < (month + timedelta(days=31)).replace(day=1))
+    summed = [func.sum(usage.c[name]) for name in _COUNTS]
+    rest = select(usage.c.user_id, literal(month, Date), *summed).where(days).group_by(usage.c.user_id)
+    added = insert(usage).from_select(["user_id", "day", *_COUNTS], rest)
+    connection.execute(
+        added.on_conflict_do_update(
+            index_elements=["user_id", "day"], set_={name: usage.c[name] + added.excluded[name] for name in _COUNTS}
+        )
+    )
+    return connection.execute(delete(usage).where(days)).rowcount
 
 
 def identity_at(

@@ -119,6 +119,9 @@ class SupabaseUsers(Group):
     async def get_usage(self, user_id: UserId | None, day: date) -> Usage:
         return Usage(*await self._rest.call("mc_usage_on", {"user_id": user_id, "day": day}, safe=True))
 
+    async def roll_up_usage(self, before: date) -> int:
+        return int(await self._rest.call("mc_roll_up_usage", {"before": before.replace(day=1)}, safe=True))
+
 
 class SupabaseProfiles(Group):
     async def get_memory_profiles(self, user_id: UserId) -> list[MemoryProfile]:

@@ -68,7 +68,12 @@ class UserStore(Protocol):
     async def add_usage(self, user_id: UserId, day: date, usage: Usage) -> None: ...
 
     async def get_usage(self, user_id: UserId | None, day: date) -> Usage:
-        """Of one user, or of the whole instance for None."""
+        """Of one user, or of the whole instance for None. Of a month that was rolled up, its first day has it all."""
+        ...
+
+    async def roll_up_usage(self, before: date) -> int:
+        """Keep of each month that was over before the month of `before` one row a person, on its first day, and not one
+        a day; how many rows went. Once more it changes nothing."""
         ...
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -124,3 +124,32 @@ async def test_usage_adds_up_per_day_and_over_all(store: Store, cast: Cast) -> N
     assert await store.get_usage(ann.user.id, today) == Usage(8, 80, 24)
     assert await store.get_usage(None, today) == Usage(9, 81, 25)
     assert await store.get_usage(ann.user.id, today + timedelta(days=1)) == Usage()
+
+
+async def test_a_month_that_is_over_is_rolled_up_into_its_first_day_a_person(store: Store, cast: Cast) -> None:
+    ann, bob = await cast.person("Ann"), await cast.person("Bob")
+    days = [
+        date(2025, 12, 1),
+        date(2025, 12, 2),
+        date(2025, 12, 31),
+        date(2026, 2, 28),
+        date(2026, 3, 1),
+        date(2026, 3, 2),
+    ]
+    for day in days:
+        await store.add_usage(ann.user.id, day, Usage(1, 10, day.day))
+    await store.add_usage(bob.user.id, date(2025, 12, 31), Usage(5, 6, 7))
+    assert await store.roll_up_usage(date(2025, 12, 31)) == 0, "its month is not over"
+    assert await store.roll_up_usage(date(2026, 3, 30)) == 4
+    assert await store.roll_up_usage(date(2026, 3, 30)) == 0
+    left = {day: await store.get_usage(ann.user.id, day) for day in (*days, date(2026, 2, 1))}
+    assert {day: used for day, used in left.items() if used != Usage()} == {
+        date(2025, 12, 1): Usage(3, 30, 1 + 2 + 31),
+        date(2026, 2, 1): Usage(1, 10, 28),
+        date(2026, 3, 1): Usage(1, 10, 1),
+        date(2026, 3, 2): Usage(1, 10, 2),
+    }
+    assert await store.get_usage(bob.user.id, date(2025, 12, 1)) == Usage(5, 6, 7)
+    await store.add_usage(ann.user.id, date(2025, 12, 3), Usage(1))  # late, by a process that stood still
+    assert await store.roll_up_usage(date(2026, 3, 30)) == 1
+    assert await store.get_usage(ann.user.id, date(2025, 12, 1)) == Usage(4, 30, 34)

@@ -128,3 +128,17 @@ async def test_yesterdays_use_is_summed_up_without_names(app: App, caplog: pytes
         await app.store.add_usage(user.id, yesterday, Usage(3, 100, 20))
     await job(app, "usage").run()
     assert "6 messages, 200 tokens read, 40 written" in caplog.text
+    assert "rolled up" not in caplog.text
+
+
+async def test_days_before_the_last_month_become_a_row_a_month(app: App, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    last_month = (app.clock.now().date().replace(day=1) - timedelta(days=1)).replace(day=1)
+    before = last_month - timedelta(days=1)
+    user = await app.store.create_user()
+    for day in (before, before - timedelta(days=1), last_month + timedelta(days=1)):
+        await app.store.add_usage(user.id, day, Usage(3, 100, 20))
+    await job(app, "usage").run()
+    assert "usage of 2 days of people rolled up into months" in caplog.text
+    assert await app.store.get_usage(None, before.replace(day=1)) == Usage(6, 200, 40)
+    assert await app.store.get_usage(None, last_month + timedelta(days=1)) == Usage(3, 100, 20)

@@ -427,6 +427,23 @@ create function public.mc_usage_on(p json) returns json language sql stable set 
     from public.usage where day = (p ->> 'day')::date and (p ->> 'user_id' is null or user_id = p ->> 'user_id')
 $$;
 
+-- Each month before `before`, a first day, into one row a person on its first day; how many rows went.
+create function public.mc_roll_up_usage(p json) returns bigint language plpgsql set search_path = '' as $$
+declare
+    gone bigint;
+begin
+    insert into public.usage as u (user_id, day, messages, prompt_tokens, completion_tokens)
+        select user_id, day - extract(day from day)::int + 1, sum(messages), sum(prompt_tokens), sum(completion_tokens)
+        from public.usage where day < (p ->> 'before')::date and extract(day from day) > 1
+        group by 1, 2
+    on conflict (user_id, day) do update set messages = u.messages + excluded.messages,
+        prompt_tokens = u.prompt_tokens + excluded.prompt_tokens,
+        completion_tokens = u.completion_tokens + excluded.completion_tokens;
+    delete from public.usage where day < (p ->> 'before')::date and extract(day from day) > 1;
+    get diagnostics gone = row_count;
+    return gone;
+end $$;
+
 create function memorychat.profile_json(profile public.memory_profiles) returns json
     language sql stable set search_path = '' as $$
     select (to_jsonb(profile) || jsonb_build_object('memory_count', (
