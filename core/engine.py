@@ -125,6 +125,7 @@ class ConversationEngine:
             services.clock,
             services.policy,
             {name: adapter.capabilities for name, adapter in adapters.items()},
+            foresee=services.memory.foresee,
             notify=queue.notify,
             stop=self.stop,
             session_ended=self._session_ended,

@@ -168,6 +168,9 @@ class GuardedMemory:
     def is_ready(self) -> bool:
         return self._memory.is_ready
 
+    def foresee(self, query: str) -> None:
+        self._memory.foresee(query)
+
     async def search_memories(
         self, namespaces: Sequence[MemoryNamespace], query: str, *, limit: int = 10, floor: bool = True
     ) -> list[RecalledMemory]:

@@ -71,13 +71,15 @@ AT_ONCE = 16
 """So many messages are accepted at a time: enough to share a commit, few enough that answering goes on in a rush."""
 
 
+Foresee = Callable[[str], None]
 Notify = Callable[[ConversationId, Lane], Awaitable[None]]
 Stop = Callable[[ConversationId], Awaitable[bool]]
 SessionEnded = Callable[[MemoryNamespace], None]
 
 
 class Inbox:
-    """`notify` wakes the queue, `stop` cancels what runs, `session_ended` hears of namespaces that may learn now."""
+    """`foresee` hears the text that a search will ask for, `notify` wakes the queue, `stop` cancels what runs,
+    `session_ended` hears of namespaces that may learn now."""
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class Inbox:
         policy: EnginePolicy,
         capabilities: Mapping[PlatformName, PlatformCapabilities],
         *,
+        foresee: Foresee,
         notify: Notify,
         stop: Stop,
         session_ended: SessionEnded,
@@ -100,6 +103,7 @@ class Inbox:
         self._policy = policy
         self._requests = Requests(store, vault, registry, clock, policy, capabilities)
         self._sessions = SessionChooser(store, clock, policy)
+        self._foresee = foresee
         self._notify = notify
         self._stop = stop
         self._session_ended = session_ended
@@ -193,6 +197,8 @@ class Inbox:
         change = await self._sessions.choose(message, after, request, pinned)
         change = leave_incognito(scene, after, change)
         stamp = stamp_of(after, request, change.session_id, pinned)
+        if stamp.recall and request.is_talk:
+            self._foresee(request.text)
         greets = self._greets(message, scene, stamp)
         row = await self._row(message, stamp, request, first=greets)
         row = replace(row, note=change.note(stamp.mode))

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -48,6 +49,10 @@ class Embedder(Protocol):
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """One row a text, float32, shape (len(texts), dimension), L2-normalised. Raises MemoryUnavailable."""
+        ...
+
+    def foresee(self, text: str) -> None:
+        """Begin on a text that is asked for in a moment, where nobody else waits for it; never fails."""
         ...
 
     def forget(self) -> None:
@@ -90,6 +95,7 @@ class CachedEmbedder(ABC):
         self._name = f"{name}/{dimension}"
         self._dimension = dimension
         self._cache = VectorCache()
+        self._foreseen: dict[bytes, asyncio.Task[None]] = {}
 
     @property
     def name(self) -> str:
@@ -103,6 +109,8 @@ class CachedEmbedder(ABC):
         import numpy as np
 
         keys = [VectorCache.key(text) for text in texts]
+        if under_way := {self._foreseen[key] for key in keys if key in self._foreseen}:
+            await asyncio.wait(under_way)
         found = {key: self._cache.get(key) for key in keys}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if found[key] is None}
         if missing:
@@ -117,11 +125,32 @@ class CachedEmbedder(ABC):
     async def _compute(self, texts: list[str]) -> Vectors:
         """One row of length one for each text. Raises MemoryUnavailable."""
 
+    def foresee(self, text: str) -> None:
+        if not self._may_foresee():
+            return
+        key = VectorCache.key(text)
+        if key not in self._foreseen and self._cache.get(key) is None:
+            task = self._foreseen[key] = asyncio.create_task(self._ahead(key, text))
+            task.add_done_callback(lambda _: self._foreseen.pop(key, None))
+
+    def _may_foresee(self) -> bool:
+        """What is asked of a service costs money and leaves this machine: only when it is needed."""
+        return False
+
+    async def _ahead(self, key: bytes, text: str) -> None:
+        # Whoever needs the text computes it again and is told what fails.
+        with suppress(MemoryUnavailable):
+            self._cache.put(key, (await self._compute([text]))[0])
+
     def forget(self) -> None:
+        for task in self._foreseen.values():
+            task.cancel()
         self._cache.clear()
 
     async def close(self) -> None:
-        self._cache.clear()
+        under_way = list(self._foreseen.values())
+        self.forget()
+        await asyncio.gather(*under_way, return_exceptions=True)
 
 
 class LocalEmbedder(CachedEmbedder):
@@ -132,6 +161,7 @@ class LocalEmbedder(CachedEmbedder):
         self._load = load
         self._encode: Callable[[str], Vectors] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedder")
+        self._under_way = 0
 
     @property
     def is_ready(self) -> bool:
@@ -140,14 +170,21 @@ class LocalEmbedder(CachedEmbedder):
     async def warm(self) -> None:
         await self._run([])
 
+    def _may_foresee(self) -> bool:
+        """In a rush nothing is worked out ahead: several messages may yet be answered as one."""
+        return self.is_ready and not self._under_way
+
     async def _compute(self, texts: list[str]) -> Vectors:
         return await self._run(texts)
 
     async def _run(self, texts: list[str]) -> Vectors:
+        self._under_way += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._encode_all, texts)
         except (ImportError, OSError, RuntimeError) as error:
             raise MemoryUnavailable("embedder", type(error).__name__) from None
+        finally:
+            self._under_way -= 1
 
     def _encode_all(self, texts: list[str]) -> Vectors:
         import numpy as np

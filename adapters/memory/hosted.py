@@ -119,6 +119,9 @@ class HostedMemory:
     async def count_memories(self, namespace: MemoryNamespace) -> int:
         return len(await self._all(namespace))
 
+    def foresee(self, query: str) -> None:
+        """Nothing: the platform does the searching."""
+
     async def search_memories(
         self, namespaces: Sequence[MemoryNamespace], query: str, *, limit: int = 10, floor: bool = True
     ) -> list[RecalledMemory]:

@@ -175,6 +175,10 @@ class Mem0Memory:
     async def count_memories(self, namespace: MemoryNamespace) -> int:
         return await self._store.count_mem0_memory_references(namespace)
 
+    def foresee(self, query: str) -> None:
+        if query and not is_trivial(query):
+            self._embedder.foresee(query)
+
     async def search_memories(
         self, namespaces: Sequence[MemoryNamespace], query: str, *, limit: int = 10, floor: bool = True
     ) -> list[RecalledMemory]:

@@ -115,6 +115,10 @@ class MemoryPort(Protocol):
         """Those that can be recalled (superseded ones are not)."""
         ...
 
+    def foresee(self, query: str) -> None:
+        """Begin on what the search for a message will need, while the message is being accepted; never fails."""
+        ...
+
     async def search_memories(
         self, namespaces: Sequence[MemoryNamespace], query: str, *, limit: int = 10, floor: bool = True
     ) -> list[RecalledMemory]:

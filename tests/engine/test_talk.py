@@ -233,6 +233,30 @@ class SlowMemory(Mem0Memory):
         return []
 
 
+class Foreseeing(Mem0Memory):
+    """Notes the texts that it is told of ahead."""
+
+    def foresee(self, query: str) -> None:
+        self.foreseen = [*getattr(self, "foreseen", []), query]
+
+
+async def test_only_what_will_be_searched_for_is_foreseen(embedder: OnnxEmbedder) -> None:
+    from adapters.clock import ManualClock
+    from adapters.keys.plain import PlainSealer
+
+    clock, model = ManualClock(NOON), ScriptedModel()
+    store = MemoryStore(clock)
+    memory = Foreseeing(store, PlainSealer(), embedder, model, clock)
+    async with world(store=store, memory=memory, model=model, clock=clock) as town:
+        ana = town.person("ana")
+        await ana.says("My dog is called Rex")
+        await ana.says("/incognito on")
+        await ana.says("I am ill")
+        await ana.says("/incognito off")
+        await ana.says("What is my dog called?")
+    assert memory.foreseen == ["My dog is called Rex", "What is my dog called?"]
+
+
 async def test_a_memory_that_is_late_delays_no_reply_and_the_record_says_so(embedder: OnnxEmbedder) -> None:
     from adapters.clock import ManualClock
     from adapters.keys.plain import PlainSealer

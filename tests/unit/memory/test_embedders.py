@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from aiohttp import web
 from adapters.memory.embedder import CachedEmbedder, LocalEmbedder, MultilingualEmbedder, OnnxEmbedder, ends_of, unit
 from adapters.memory.openai_embedder import OpenAIEmbedder
 from core.errors import MemoryUnavailable
+
+Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 async def test_vectors_have_length_one_and_tell_meaning(embedder: OnnxEmbedder) -> None:
@@ -51,7 +55,7 @@ class Counting(CachedEmbedder):
         super().__init__("counting", 2)
         self.computed: list[str] = []
 
-    async def _compute(self, texts: list[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    async def _compute(self, texts: list[str]) -> Vectors:
         self.computed += texts
         return np.ones((len(texts), 2), np.float32)
 
@@ -68,6 +72,42 @@ async def test_recent_texts_are_computed_once_until_forgotten() -> None:
         await embedder.embed([str(number)])
     await embedder.embed(["a"])
     assert embedder.computed[-1] == "a"
+
+
+async def test_what_is_foreseen_is_computed_once_and_nothing_of_it_outlives_forgetting() -> None:
+    gate, encoded = threading.Event(), list[str]()
+
+    def load() -> Callable[[str], Vectors]:
+        def encode(text: str) -> Vectors:
+            gate.wait(10)
+            encoded.append(text)
+            return np.ones(2, np.float32)
+
+        return encode
+
+    embedder = LocalEmbedder("gated", 2, load)
+    embedder.foresee("not loaded yet")
+    await embedder.warm()
+    embedder.foresee("a")
+    await asyncio.sleep(0)
+    embedder.foresee("in a rush")
+    gate.set()
+    await embedder.embed(["a"])
+    await embedder.embed(["a"])
+    assert encoded == ["a"]
+    embedder.foresee("b")
+    embedder.forget()
+    await embedder.embed(["b"])
+    await embedder.embed(["b"])
+    assert encoded.count("b") <= 2  # what was forgotten half way is computed again, then held
+    await embedder.close()
+
+
+async def test_a_service_is_asked_for_nothing_ahead() -> None:
+    embedder = Counting()
+    embedder.foresee("a")
+    await asyncio.sleep(0)
+    assert embedder.computed == []
 
 
 async def test_a_model_that_does_not_load_is_an_unavailable_memory() -> None:
