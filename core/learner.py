@@ -13,7 +13,7 @@ from core.errors import ErasedMeanwhile, MemoryChatError
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, LearnableTurn, MemoryPort, Store
 from core.quotas import LearningBudget
-from core.tracing import where
+from core.tracing import turn_context, where
 from core.types import ChatMessage, MemoryNamespace, Role, TurnId, Usage
 from core.vault import Vault
 
@@ -86,23 +86,32 @@ class Learner:
         Raises ModelError or StoreError: the turns stay unlearned.
         """
         taken = 0
-        while True:
-            # Before the turns: what is forgotten from here on must not be written.
-            read_at = (await self._store.get_namespace_state(namespace)).generation
-            turns = await self._batch(namespace)
-            if not turns:
-                break
-            today = self._clock.now().date()
-            if not self._budget.allows(namespace.user_id, today):
-                log.info("learning put off: daily budget used up")
-                break
+        while batch := await self._learn_batch(namespace):
+            taken += batch
+        return taken
+
+    async def _learn_batch(self, namespace: MemoryNamespace) -> int:
+        """How many turns were taken; what came of it is a line of the log for each of them."""
+        # Before the turns: what is forgotten from here on must not be written.
+        read_at = (await self._store.get_namespace_state(namespace)).generation
+        turns = await self._batch(namespace)
+        if not turns:
+            return 0
+        today = self._clock.now().date()
+        if not self._budget.allows(namespace.user_id, today):
+            _tell(turns, "learning put off: daily budget used up")
+            return 0
+        try:
             outcome = await self._memory.extract_memories_from_conversation(namespace, turns, read_at=read_at)
             used = Usage(0, outcome.prompt_tokens, outcome.completion_tokens)
             self._budget.spend(namespace.user_id, today, used)
             await self._store.add_usage(namespace.user_id, today, used)
             await self._store.mark_learned(namespace, [turn.turn_id for turn in turns])
-            taken += len(turns)
-        return taken
+        except MemoryChatError as error:
+            _tell(turns, f"not learned: {type(error).__name__}")
+            raise
+        _tell(turns, f"learned: {len(outcome.added)} new memories of {len(turns)} turns")
+        return len(turns)
 
     async def _guarded(self, namespace: MemoryNamespace) -> None:
         try:
@@ -138,3 +147,9 @@ class Learner:
             text=text,
             reply=reply,
         )
+
+
+def _tell(turns: Sequence[LearnableTurn], line: str) -> None:
+    for turn in turns:
+        with turn_context(turn.turn_id):
+            log.info(line)
