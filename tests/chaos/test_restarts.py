@@ -18,6 +18,7 @@ from bot.scheduler import Scheduler
 from bot.settings import Settings, settings_from
 from core.errors import StoreError
 from tests.chaos.answers import check_answers
+from tests.chaos.conftest import Figures
 from tests.chaos.worker import EchoModel, FilePlatform, message
 from tests.support.postgres import Server, postgres_server
 
@@ -73,7 +74,7 @@ async def writes(app: App, chat: str, names: list[str], seconds: float) -> int:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_server_that_restarts_under_load_loses_nothing_and_nobody_is_answered_twice(
-    tmp_path: Path, server: Server
+    tmp_path: Path, server: Server, figures: Figures
 ) -> None:
     replies, url = tmp_path / "replies", server.fresh("restarted")
     install(url)
@@ -102,7 +103,8 @@ async def test_a_server_that_restarts_under_load_loses_nothing_and_nobody_is_ans
             while not await settled(url):  # noqa: ASYNC110  # other processes' work has no event to wait on
                 await asyncio.sleep(0.5)
     assert refused, "the server was never missed"
-    check_answers(replies, chats, f"seed {seed}")
+    labelled = check_answers(replies, chats, f"seed {seed}")
+    figures(restarts=RESTARTS, messages=MESSAGES, refused=refused, labelled=labelled)
 
 
 async def settled(url: str) -> bool:

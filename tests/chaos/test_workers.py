@@ -21,6 +21,7 @@ from adapters.queues.postgres import enqueue, install
 from adapters.stores.sql.server import PostgresStore
 from core.batches import AcceptBatch
 from core.types import TurnId, new_id
+from tests.chaos.conftest import Figures
 from tests.support.postgres import Server, postgres_server
 from tests.support.stage import Stage
 
@@ -104,7 +105,7 @@ async def accept(store: PostgresStore, stages: list[Stage], numbers: range) -> s
 
 @pytest.mark.long
 @pytest.mark.timeout(600 if LONG else 120)
-async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str) -> None:
+async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str, figures: Figures) -> None:
     store = PostgresStore(url, SystemClock(), enqueue=enqueue)
     await store.open()
     stages = [await Stage.set(store, f"chat {number}") for number in range(TALKS)]
@@ -134,6 +135,7 @@ async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str) ->
     assert [event for event, times in answered.items() if times > 1] == []
     assert all(seqs == sorted(seqs) for seqs in order.values())
     assert len(labelled) <= KILLS * 8 * 4
+    figures(kills=KILLS, workers=WORKERS, messages=MESSAGES, labelled=len(labelled))
 
 
 async def delivered(url: str) -> list[tuple[str, str, int, bool]]:
