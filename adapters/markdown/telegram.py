@@ -179,5 +179,6 @@ def _part(whole: TelegramText, start: int, end: int) -> TelegramText:
             length=min(entity.offset + entity.length, right) - max(entity.offset, left),
         )
         for entity in whole.entities
+        if entity.offset < right and entity.offset + entity.length > left
     )
-    return TelegramText(kept, tuple(entity for entity in entities if entity.length > 0))
+    return TelegramText(kept, tuple(entities))

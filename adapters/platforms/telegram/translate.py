@@ -42,10 +42,10 @@ Translated = InboundMessage | MessageEdited | Migrated | None
 def translate(update: Mapping[str, object], me: BotSelf, now: datetime) -> Translated:
     """One update as the core wants it; None for what means nothing to it (joins, reactions, unknown kinds).
 
-    `now` dates a button press, which carries no time of its own.
+    `now` dates what carries no time of its own, like a button press.
     """
     if message := part_of(update, "message"):
-        return _migrated(message) or _message(message, me)
+        return _migrated(message) or _message(message, me, now)
     if edited := part_of(update, "edited_message"):
         return _edited(edited, me)
     if query := part_of(update, "callback_query"):
@@ -81,7 +81,7 @@ def event_id_of(message: Mapping[str, object]) -> str:
     return f"{number_of(part_of(message, 'chat'), 'id')}:{number_of(message, 'message_id')}"
 
 
-def _message(message: Mapping[str, object], me: BotSelf) -> InboundMessage | None:
+def _message(message: Mapping[str, object], me: BotSelf, now: datetime) -> InboundMessage | None:
     place, sender = place_of(message), _sender(message)
     if place is None or sender is None or not number_of(message, "message_id"):
         return None
@@ -97,7 +97,7 @@ def _message(message: Mapping[str, object], me: BotSelf) -> InboundMessage | Non
         sender=sender,
         text=text,
         event_id=event_id_of(message),
-        sent_at=datetime.fromtimestamp(number_of(message, "date"), UTC),
+        sent_at=_time(number_of(message, "date"), now),
         message_id=str(number_of(message, "message_id")),
         addressed=private or _is_addressed(message, me),
         audience=Audience.ASKER if private else Audience.ROOM,
@@ -145,6 +145,14 @@ def _migrated(message: Mapping[str, object]) -> Migrated | None:
     if old := number_of(message, "migrate_from_chat_id"):
         return Migrated(Place(PLATFORM, "", str(old)), Place(PLATFORM, "", str(chat)))
     return None
+
+
+def _time(seconds: int, now: datetime) -> datetime:
+    """`seconds` since 1970."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds else now
+    except (ValueError, OverflowError, OSError):
+        return now
 
 
 def _sender(message: Mapping[str, object]) -> Sender | None:
