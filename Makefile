@@ -60,8 +60,8 @@ test-browser: $(VENV)/.dev ## the web page in headless Chromium, with axe-core w
 bench: $(VENV)/.bench ## measure what the README claims into bench/report.md (QUICK=1: a look)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
-chaos: $(VENV)/.dev ## the long form of the tests that kill the bot
-	CHAOS_LONG=1 CHAOS_KILLS=100 CHAOS_MESSAGES=2000 $(BIN)/python -m pytest -q tests/chaos
+chaos: $(VENV)/.dev ## the long form of the tests that kill the bot, half an hour at most (ONLY="sqlite workers": these cases)
+	$(BIN)/python -m tests.chaos.long $(ONLY)
 
 format: $(VENV)/.dev ## write the code as ruff would
 	$(BIN)/ruff check --fix --quiet . || true

@@ -8,9 +8,19 @@ import re
 import pytest
 
 from tests import chaos
+from tests.chaos import long
 from tests.chaos.bot import ROOT
 
 TROUBLES = re.findall(r"^- (.*?)(?=^- |^$|\Z)", chaos.__doc__ or "", re.MULTILINE | re.DOTALL)
+
+
+def test_the_long_form_ends_within_half_an_hour_and_leaves_nothing_out() -> None:
+    assert sum(case.minutes for case in long.CASES) <= 30
+    named = [where for case in long.CASES for where in case.where if not where.startswith("--")]
+    assert {where.partition("::")[0] for where in named} == {
+        long.HERE,
+        *(f"{long.HERE}/test_{name}.py" for name in long.ALONE),
+    }
 
 
 def test_the_list_is_read() -> None:

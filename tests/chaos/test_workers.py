@@ -104,7 +104,7 @@ async def accept(store: PostgresStore, stages: list[Stage], numbers: range) -> s
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600 if LONG else 120)
+@pytest.mark.timeout(300 if LONG else 120)
 async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str, figures: Figures) -> None:
     store = PostgresStore(url, SystemClock(), enqueue=enqueue)
     await store.open()
@@ -120,7 +120,7 @@ async def test_killed_workers_lose_nothing_and_answer_nothing_twice(url: str, fi
                 await asyncio.sleep(0.05)
             await asyncio.to_thread(crew.kill_one_of, at_work)
             events |= await accepting
-        async with asyncio.timeout(300 if LONG else 60):
+        async with asyncio.timeout(120 if LONG else 60):
             while await open_rows(url):  # noqa: ASYNC110  # another process's work has no event to wait on
                 await asyncio.sleep(0.2)
     await store.close()
