@@ -20,7 +20,8 @@ Killed:
 
 The database:
 - Postgres is restarted under load:
-  tests/chaos/test_restarts.py::test_a_server_that_restarts_under_load_loses_nothing_and_nobody_is_answered_twice
+  tests/chaos/test_restarts.py::test_a_server_that_restarts_under_load_loses_nothing_and_nobody_is_answered_twice,
+  tests/chaos/test_restarts.py::test_gateway_and_workers_are_processes_that_outlive_a_restart
 - a connection is cut in its transaction:
   tests/chaos/test_trouble.py::test_cut_connections_under_load_lose_nothing_and_answer_nothing_twice,
   tests/unit/test_postgres_queue.py::test_workers_go_on_when_the_server_cuts_their_lines

@@ -18,8 +18,12 @@ from bot.scheduler import Scheduler
 from bot.settings import Settings, settings_from
 from core.errors import StoreError
 from tests.chaos.answers import check_answers
+from tests.chaos.bot import environment, gated_model
 from tests.chaos.conftest import Figures
+from tests.chaos.test_processes import process, seen, settings_of
 from tests.chaos.worker import EchoModel, FilePlatform, message
+from tests.e2e.telegram.server import ANNA, TelegramServer
+from tests.support.polling import eventually
 from tests.support.postgres import Server, postgres_server
 
 LONG = bool(os.environ.get("CHAOS_LONG"))
@@ -115,3 +119,40 @@ async def settled(url: str) -> bool:
             "+ (select count(*) from outbox where state <> 'sent')"
         )
         return await found.fetchone() == (0,)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(200)
+async def test_gateway_and_workers_are_processes_that_outlive_a_restart(tmp_path: Path, server: Server) -> None:
+    """Telegram keeps what nobody confirms; the turn that runs while the server crashes is answered by whoever can."""
+    async with gated_model() as model, TelegramServer() as telegram, AsyncExitStack() as stack:
+        env = environment(tmp_path, model, settings_of(server.fresh("processes", "template0"), telegram))
+
+        async def begin(*command: str) -> asyncio.subprocess.Process:
+            return await stack.enter_async_context(process(tmp_path, env, *command))
+
+        assert await (await begin("db", "upgrade")).wait() == 0, (tmp_path / "run.log").read_text("utf-8")
+        crew = [await begin("gateway"), await begin("worker"), await begin("worker")]
+        model.gate.set()
+        await eventually(lambda: bool(telegram.called("getUpdates")), 90.0)
+        telegram.say(ANNA, "one")
+        await eventually(lambda: bool(seen(telegram, "You said: one")), 90.0)
+        await asyncio.to_thread(server.stop, "fast")
+        telegram.say(ANNA, "two")
+        await eventually(lambda: "Unavailable" in (tmp_path / "run.log").read_text("utf-8"), 60.0)
+        assert telegram.unconfirmed == 1
+        model.gate.clear()
+        asked = model.asked
+        await asyncio.to_thread(server.start)
+        await eventually(lambda: model.asked > asked, 90.0)
+        await asyncio.to_thread(server.stop, "immediate")
+        model.gate.set()
+        await asyncio.to_thread(server.start)
+        await eventually(lambda: bool(seen(telegram, "You said: two")), 90.0)
+        telegram.say(ANNA, "three")
+        await eventually(lambda: bool(seen(telegram, "You said: three")), 90.0)
+        assert [member.returncode for member in crew] == [None, None, None]
+        for words in ("one", "two", "three"):
+            answers = seen(telegram, f"You said: {words}")
+            assert len([text for text in answers if "may be a duplicate" not in text]) <= 1
+        assert "Traceback" not in (tmp_path / "run.log").read_text("utf-8")
