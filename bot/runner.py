@@ -7,12 +7,14 @@ import logging
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from importlib import import_module
 
 from bot.bootstrap import App, Duty, build
 from bot.operations import Board, operations
 from bot.platforms import pushes
 from bot.scheduler import Scheduler
 from bot.settings import Settings
+from bot.thinking import warm
 from core.catchup import CatchUp
 from core.errors import AnotherRunner, ConfigurationError, StoreError
 from core.ports import PlatformAdapter
@@ -20,6 +22,8 @@ from core.ports import PlatformAdapter
 log = logging.getLogger(__name__)
 
 
+HEAD_START = 0.2
+"""Seconds for what waited at the platforms to arrive, before whatever is imported next takes the processor."""
 LOCK_WATCH = 5.0
 """Seconds between two looks whether this process still holds the runner lock."""
 
@@ -38,12 +42,16 @@ async def run(settings: Settings, duty: Duty = Duty.ALONE) -> None:
         await stack.enter_async_context(operations(settings, board))
         app = await stack.enter_async_context(build(settings, configured=True, duty=duty, observer=board.observer))
         _refuse_idleness(settings, duty)
-        # First the ears, for what is written meanwhile waits; loading memory and web page takes a second each.
-        await _hear(app, [adapter for adapter in heard(app, duty) if not pushes(settings, adapter.name)], stack)
-        stack.push_async_callback(_settle, asyncio.create_task(app.memory.warm()))
+        # First the ears, for what is written meanwhile waits; loading memory, model and web page takes a second each.
+        connected = [adapter for adapter in heard(app, duty) if not pushes(settings, adapter.name)]
+        await _hear(app, connected, stack)
+        if connected:
+            await asyncio.sleep(HEAD_START)
+        stack.push_async_callback(_settle, asyncio.create_task(warm(settings, app.memory)))
         if duty in (Duty.ALONE, Duty.WORKER) or settings.queue.kind == "embedded":
             await stack.enter_async_context(Scheduler(app))
         if duty in (Duty.ALONE, Duty.WEB):
+            await asyncio.to_thread(import_module, "bot.web")
             from bot.web import serving
 
             await stack.enter_async_context(serving(app, board.registries.append))

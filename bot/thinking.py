@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bot.settings import Settings
@@ -67,6 +69,13 @@ def make_memory(settings: Settings, store: Store, sealer: Sealer, model: Languag
         collection=qdrant.collection,
     )
     return Mem0Memory(store, sealer, embedder, model, clock, index=index, extraction=settings.learning.extraction)
+
+
+async def warm(settings: Settings, memory: MemoryPort) -> None:
+    """Load what the first answer needs, while nobody waits for it."""
+    await memory.warm()
+    if settings.openai.configured:
+        await asyncio.to_thread(import_module, "adapters.llm.client")
 
 
 def make_embedder(settings: Settings) -> Embedder:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.completion_usage import CompletionUsage
+from typing import TYPE_CHECKING
 
 from core.errors import MalformedAnswer, ModelError, ModelInterrupted, ModelRejected
 from core.ports.language_model import ModelUsage
+
+if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+    from openai.types.completion_usage import CompletionUsage
 
 
 class Reading:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
-import httpx2
 import stamina
-from openai import AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from stamina.instrumentation import LoggingOnRetryHook, PrometheusOnRetryHook, set_on_retry_hooks
 
 from adapters.llm.answers import Reading, bare_json, broken_off, empty_answer, text_of, usage_of
-from adapters.llm.dialect import Dialect, Request
-from adapters.llm.failures import FOREIGN, NOT_A_MODEL, is_page, map_error
+from adapters.llm.dialect import Request
 from adapters.llm.tokens import TokenCounter
 from core import prompts
-from core.errors import (
-    MalformedAnswer,
-    ModelRateLimited,
-    ModelRejected,
-    ModelUnavailable,
-)
+from core.errors import MalformedAnswer, ModelRateLimited, ModelRejected, ModelUnavailable
 from core.ports.language_model import (
     Answer,
     ModelDelta,
@@ -35,13 +28,15 @@ from core.ports.language_model import (
 )
 from core.types import Metadata, RecalledMemory, Role
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from adapters.llm.client import Client
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-OPENAI_BASE_URL = "https://api.openai.com/v1"
-CONNECT_SECONDS = 10.0
+CLIENT = "adapters.llm.client"
+"""Takes half a second to import: at the first call, unless `bot/runner.py` has done it once the platforms are heard."""
+
 LONGEST_RETRY_AFTER = 30.0
 """Seconds. A server that asks for more is not waited for: the person is told at once and can /retry."""
 
@@ -73,12 +68,8 @@ class OpenAILanguageModel:
         supports_images: bool = True,
         backoff: float = 0.5,
     ) -> None:
-        self._client = AsyncOpenAI(
-            api_key=api_key or "none",  # local servers need none, the client insists on one
-            base_url=base_url or OPENAI_BASE_URL,  # never the client's own look into the environment
-            timeout=httpx2.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
-            max_retries=0,
-        )
+        self._server = (api_key, base_url, timeout)
+        self._client: Client | None = None
         self._model = model
         self._temperature = temperature
         self._max_tokens = max_tokens
@@ -88,7 +79,6 @@ class OpenAILanguageModel:
         self._backoff = backoff
         self._supports_images = supports_images
         self._tokens = TokenCounter(model)
-        self._dialect = Dialect()
         _keep_content_out_of_logs()
 
     @property
@@ -115,7 +105,8 @@ class OpenAILanguageModel:
         if response_schema is not None:
             schema = {"name": "answer", "schema": response_schema, "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
-        completion = await self._retry_with_backoff(self._complete, request)
+        client = await self._connected()
+        completion = await self._retry_with_backoff(client.complete, request)
         text, finish_reason = text_of(completion)
         if not text.strip():
             raise empty_answer(finish_reason)
@@ -133,7 +124,10 @@ class OpenAILanguageModel:
     ) -> AsyncGenerator[ModelEvent]:
         request = self._request(messages, context, temperature, max_tokens, private)
         request |= {"stream": True, "stream_options": {"include_usage": True}}
-        stream = await self._retry_with_backoff(self._open, request)
+        client = await self._connected()
+        from adapters.llm.failures import FOREIGN, NOT_A_MODEL, map_error
+
+        stream = await self._retry_with_backoff(client.open, request)
         reading, failure = Reading(), None
         async with stream:
             try:
@@ -166,10 +160,20 @@ class OpenAILanguageModel:
 
     async def check(self) -> None:
         request = self._request([ModelMessage(Role.USER, "Hi")], None, None, 1, private=True)
-        text_of(await _mapped(self._complete, request))
+        text_of(await (await self._connected()).complete(request))
 
     async def close(self) -> None:
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
+
+    async def _connected(self) -> Client:
+        if self._client is None:
+            await asyncio.to_thread(import_module, CLIENT)
+        if self._client is None:
+            from adapters.llm.client import Client
+
+            self._client = Client(*self._server)
+        return self._client
 
     # -- the request ------------------------------------------------------------------------------------------------
 
@@ -228,40 +232,8 @@ class OpenAILanguageModel:
             wait_jitter=self._backoff,
         ):
             with attempt:
-                return await _mapped(func, *args, **kwargs)
+                return await func(*args, **kwargs)
         raise ModelUnavailable("no try left")
-
-    async def _complete(self, request: Request) -> ChatCompletion:
-        completion = await self._send(request)
-        if isinstance(completion, ChatCompletion):
-            return completion
-        raise ModelRejected(type(completion).__name__, user_message=NOT_A_MODEL)
-
-    async def _open(self, request: Request) -> AsyncStream[ChatCompletionChunk]:
-        stream = cast("AsyncStream[ChatCompletionChunk]", await self._send(request))
-        if is_page(stream.response.headers):
-            await stream.close()
-            raise ModelRejected("text/html", user_message=NOT_A_MODEL)
-        return stream
-
-    async def _send(self, request: Request) -> object:
-        """One call, said again in another way as long as the server refuses something optional."""
-        trying: list[str] = []
-        while True:
-            spoken = self._dialect.spoken(request, trying)
-            try:
-                # Any: the overloads of `create` cannot be told apart by a built request.
-                answer: object = await cast(Any, self._client.chat.completions).create(**spoken)
-            except (BadRequestError, UnprocessableEntityError) as error:
-                way = self._dialect.way_around(spoken, error, trying)
-                if way is None:
-                    raise
-                trying.append(way)
-                continue
-            if trying:
-                log.info("the language model's server takes %s", ", ".join(trying))
-                self._dialect.learn(trying)
-            return answer
 
     def _estimate(self, request: Request, answer: str) -> ModelUsage:
         asked = sum(self._cost(message["content"]) + prompts.MESSAGE_OVERHEAD_TOKENS for message in request["messages"])
@@ -271,17 +243,6 @@ class OpenAILanguageModel:
         if isinstance(content, str):
             return self.count_tokens(content)
         return sum(self.count_tokens(part["text"]) if "text" in part else IMAGE_TOKENS for part in content)
-
-
-async def _mapped(func: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call it; what it raises becomes a ModelError that drags no request or answer along."""
-    try:
-        return await func(*args, **kwargs)
-    except FOREIGN as error:
-        failure = map_error(error)
-    if not failure.retryable:
-        log.warning("language model: %s %s", type(failure).__name__, " ".join(map(str, failure.args)))
-    raise failure
 
 
 def _worth_waiting(error: Exception) -> bool | float:

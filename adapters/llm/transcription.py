@@ -7,8 +7,8 @@ import mimetypes
 import httpx2
 from openai import AsyncOpenAI
 
+from adapters.llm.client import CONNECT_SECONDS, OPENAI_BASE_URL
 from adapters.llm.failures import FOREIGN, map_error
-from adapters.llm.openai import CONNECT_SECONDS, OPENAI_BASE_URL
 
 _ENDINGS = {"audio/ogg": ".ogg", "audio/opus": ".ogg", "audio/mpeg": ".mp3", "audio/mp4": ".m4a", "audio/x-m4a": ".m4a"}
 """The endpoint tells formats apart by the name's ending; `mimetypes` knows others, or other endings for these."""

@@ -29,13 +29,14 @@ def chat() -> None:
 
 async def _chat(settings: Settings) -> None:
     from bot.bootstrap import build
+    from bot.thinking import warm
 
     terminal = Terminal(settings, interactive=sys.stdin.isatty() and sys.stdout.isatty())
     adapter = terminal.adapter()
     async with build(settings, platforms=[adapter]) as app:
         terminal.app = app
         # Loading the embedder takes longer than typing a greeting; the first turn waits for what is left of it.
-        warming = asyncio.create_task(app.memory.warm())
+        warming = asyncio.create_task(warm(app.settings, app.memory))
         try:
             await adapter.start(app.engine.handle)
             await adapter.finished()
