@@ -197,6 +197,8 @@ class Inbox:
         change = await self._sessions.choose(message, after, request, pinned)
         change = leave_incognito(scene, after, change)
         stamp = stamp_of(after, request, change.session_id, pinned)
+        if message.forwarded:
+            stamp = replace(stamp, learn=None)
         if stamp.recall and request.is_talk:
             self._foresee(request.text)
         greets = self._greets(message, scene, stamp)
@@ -270,12 +272,16 @@ class Inbox:
             address=ReplyAddress.of(message),
             content=sealed,
             lane=Lane.EXPRESS if not first and (express or _stops(request)) else Lane.MAIN,
-            mergeable=request.is_talk and not message.attachments and not self._requests.is_explicit(message),
+            mergeable=request.is_talk and not self._stands_alone(message),
             is_command=not request.is_talk,
             state=TurnState.ACCEPTED,
             sent_at=message.sent_at,
             accepted_at=self._clock.now(),
         )
+
+    def _stands_alone(self, message: InboundMessage) -> bool:
+        """Whether it is never joined with others: those are learned from, or have no files to fetch."""
+        return bool(message.attachments) or message.forwarded or self._requests.is_explicit(message)
 
     async def _ready_reply(self, row: InboxRow, request: Request) -> OutboxRow | None:
         if request.answer is None:

@@ -67,7 +67,8 @@ class InboundMessage:
     `handle` is the adapter's key to an open interaction (ephemeral answers), `''` when there is none. `thread_root` is
     the `event_id` of the message that this thread starts at, `cursor` the platform's id for reading history back,
     `server_id` the community that a room belongs to where its place does not say so (asked by the access rules only),
-    `raw` the payload, kept out of repr, logs and stores.
+    `raw` the payload, kept out of repr, logs and stores. `forwarded`: it holds words of somebody else, so that nothing
+    in it is a command and nothing of it is learned.
     """
 
     place: Place
@@ -86,6 +87,7 @@ class InboundMessage:
     handle: str = ""
     cursor: str = ""
     server_id: str = ""
+    forwarded: bool = False
     raw: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     @property

@@ -36,6 +36,10 @@ class Request:
         return self.command is None and self.answer is None
 
 
+FORWARDED = "(Forwarded: somebody else's words.)"
+"""Before the text of a forwarded message: for the model, and so that it is no command when it is read again."""
+
+
 class Requests:
     def __init__(
         self,
@@ -69,6 +73,8 @@ class Requests:
             )
         if not message.text and not message.attachments:
             raise EmptyMessage(user_message="I am here. Write me something after my name, or /help.")
+        if message.forwarded:
+            return Request(f"{FORWARDED}\n{message.text}" if message.text else "", message.audience)
         message = replace(message, text=await self._confirmed(message, scene))
         parsed = self._registry.parse(message.text)
         if parsed is None:

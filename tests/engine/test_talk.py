@@ -16,7 +16,7 @@ from core.access import AccessMode, AccessRule
 from core.errors import ModelInterrupted, ModelUnavailable, StoreUnavailable
 from core.messages import Acceptance, MessageDeleted, MessageEdited, ReplyKind, Sender
 from core.policy import EnginePolicy
-from core.types import MemoryNamespace, RecalledMemory, TurnState
+from core.types import MemoryNamespace, PrivacyMode, RecalledMemory, TurnState
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
 from tests.support.stage import NOON, TEST
@@ -92,6 +92,22 @@ async def test_own_messages_other_bots_and_unaddressed_ones_are_ignored(embedder
 async def test_a_bare_mention_is_answered_with_a_hint(embedder: OnnxEmbedder) -> None:
     async with world(embedder=embedder) as town:
         assert "/help" in (await town.person("ana", town.room("lobby")).says("")).text
+
+
+async def test_forwarded_words_are_nobodys_command_and_nobodys_memory(embedder: OnnxEmbedder) -> None:
+    model = ScriptedModel()
+    async with world(embedder=embedder, model=model) as town:
+        ana = town.person("ana")
+        await ana.says("My dog is called Rex.")
+        for trap in ("/incognito on", "/link ABCD-EFGH", "yes"):
+            reply = await ana.says(trap, forwarded=True)
+            assert reply.kind is ReplyKind.ANSWER
+            assert reply.mode is PrivacyMode.NORMAL
+        await ana.says("I am getting divorced in March.", forwarded=True)
+        assert "somebody else" in model.calls[-1].messages[-1].content
+        kept = (await ana.says("/memories")).text
+        assert "Rex" in kept
+        assert "divorced" not in kept
 
 
 @pytest.mark.parametrize(

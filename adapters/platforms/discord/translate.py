@@ -58,6 +58,7 @@ def translate_message(message: discord.Message, me: BotSelf) -> InboundMessage |
         thread_root=place.thread_id,  # a thread has the id of the message that it starts at
         cursor=str(message.id),
         server_id=str(message.guild.id) if message.guild else "",
+        forwarded=bool(message.message_snapshots),
     )
 
 

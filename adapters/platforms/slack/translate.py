@@ -112,11 +112,12 @@ def _message(event: Payload, me: BotSelf, now: datetime) -> InboundMessage | Non
         return None
     place = _place(event, channel, me)
     root = text_of(event, "thread_ts")
+    shared = [text_of(item, "text") for item in parts_of(event, "attachments") if item.get("is_share") is True]
     return InboundMessage(
         place=place,
         kind=kind,
         sender=Sender(user),
-        text=plain_text(text_of(event, "text"), me),
+        text=plain_text("\n".join(filter(None, (text_of(event, "text"), *shared))), me),
         event_id=event_id_of(channel, ts),
         sent_at=_time(ts, now),
         message_id=ts,
@@ -126,6 +127,7 @@ def _message(event: Payload, me: BotSelf, now: datetime) -> InboundMessage | Non
         reply_thread=root or ts,
         thread_root=event_id_of(channel, place.thread_id) if place.thread_id else "",
         cursor=ts,
+        forwarded=any(shared),
         raw=event,
     )
 

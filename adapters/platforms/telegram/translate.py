@@ -105,6 +105,7 @@ def _message(message: Mapping[str, object], me: BotSelf, now: datetime) -> Inbou
         reply_to=_reply_to(message),
         reply_thread=place.thread_id,
         handle=payload,
+        forwarded=_is_forwarded(message),
         raw=message,
     )
 
@@ -145,6 +146,13 @@ def _migrated(message: Mapping[str, object]) -> Migrated | None:
     if old := number_of(message, "migrate_from_chat_id"):
         return Migrated(Place(PLATFORM, "", str(old)), Place(PLATFORM, "", str(chat)))
     return None
+
+
+def _is_forwarded(message: Mapping[str, object]) -> bool:
+    """Whether the words are somebody else's; what people forward of their own stays theirs."""
+    author = number_of(part_of(part_of(message, "forward_origin"), "sender_user"), "id")
+    is_own = author and author == number_of(part_of(message, "from"), "id")
+    return "forward_origin" in message and not is_own
 
 
 def _time(seconds: int, now: datetime) -> datetime:

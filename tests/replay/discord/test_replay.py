@@ -84,6 +84,7 @@ def heard(event: str, payload: dict[str, Any]) -> dict[str, Any] | None:
         "message_id": found.message_id,
         "cursor": found.cursor,
         "server_id": found.server_id,
+        **({"forwarded": True} if found.forwarded else {}),
         "reply_to": found.reply_to,
         "thread_root": found.thread_root,
         "handle": found.handle,

@@ -43,6 +43,7 @@ def told(event: InboundEvent | None) -> dict[str, Any] | None:
             "thread_root": event.thread_root,
             "handle": event.handle,
             "cursor": event.cursor,
+            "forwarded": event.forwarded or "",
             "attachments": [
                 {name: getattr(item, name) for name in ("kind", "name", "media_type", "size", "reference")}
                 for item in event.attachments

@@ -40,6 +40,7 @@ def told(event: Translated) -> dict[str, Any] | None:
         "display_name": event.sender.display_name,
         "language": event.sender.language,
         **({"is_bot": True} if event.sender.is_bot else {}),
+        **({"forwarded": True} if event.forwarded else {}),
         "message_id": event.message_id,
         "sent_at": event.sent_at.isoformat(),
         "addressed": event.addressed,
