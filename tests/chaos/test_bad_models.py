@@ -100,8 +100,9 @@ FRAMES = {
 }
 
 
-@pytest.mark.parametrize("begun", [False, True], ids=["at once", "in the middle"])
-@pytest.mark.parametrize("garbage", FRAMES)
+@pytest.mark.parametrize(
+    ("garbage", "begun"), [*((garbage, True) for garbage in FRAMES), ("no JSON", False), ("nothing", False)]
+)
 async def test_a_model_that_streams_garbage_is_told_of_in_a_sentence_and_the_talk_goes_on(
     embedder: Embedder, garbage: str, begun: bool
 ) -> None:
