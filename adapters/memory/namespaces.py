@@ -13,12 +13,11 @@ from adapters.memory.index import QdrantIndex
 from adapters.memory.opened import Opened, entry_of, find
 from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Entry, merged
 from adapters.memory.records import RecordKeeper
-from core.batches import MemoryChanges
 from core.errors import KeyMissing
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
 from core.speech import is_personal
-from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, RecalledMemory
+from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, NamespaceState, RecalledMemory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -152,9 +151,11 @@ class Namespaces:
     async def _open(self, namespace: MemoryNamespace) -> Opened:
         opened = Opened(namespace)
         changes = await self._store.get_memory_changes(namespace, -1)
+        state = changes.state
         entries, vectors = await self._unseal(changes.records)
+        del changes  # the sealed rows of 10,000 memories weigh 30 MB
         await self.run(self._fill, opened, entries, vectors)
-        return _at(opened, changes)
+        return _at(opened, state)
 
     async def _refresh(self, opened: Opened) -> None:
         changes = await self._store.get_memory_changes(opened.namespace, opened.generation)
@@ -164,7 +165,7 @@ class Namespaces:
         gone = [memory_id for memory_id in opened.entries if memory_id not in present] if changes.complete else []
         gone += [record.id for record in changes.records if record.state is MemoryState.SUPERSEDED]
         await self.run(self._change, opened, entries, vectors, gone)
-        _at(opened, changes)
+        _at(opened, changes.state)
 
     async def _unseal(self, records: Iterable[MemoryRecord]) -> tuple[list[Entry], dict[MemoryId, Vectors]]:
         entries: list[Entry] = []
@@ -187,7 +188,13 @@ class Namespaces:
     def _fill(self, opened: Opened, entries: Sequence[Entry], vectors: dict[MemoryId, Vectors]) -> None:
         for entry in entries:
             opened.add(entry)
-        self._index.fill(opened.namespace, _generations(opened, vectors), _matrix(vectors))
+        generations, matrix = _generations(opened, vectors), _matrix(vectors)
+        if self._index.is_shared:
+            self._index.fill(opened.namespace, generations, matrix)
+        else:
+            # By pages: the embedded client makes lists of all numbers that it is given at once, 15 KB a memory.
+            self._index.fill(opened.namespace, {}, matrix[:0])
+            self._index.put(opened.namespace, generations, matrix)
 
     def _change(
         self, opened: Opened, entries: Sequence[Entry], vectors: dict[MemoryId, Vectors], gone: Sequence[MemoryId]
@@ -216,9 +223,9 @@ class Namespaces:
         self._index.unload(opened.namespace)
 
 
-def _at(opened: Opened, changes: MemoryChanges) -> Opened:
-    opened.generation = changes.state.generation
-    opened.erase_generation = changes.state.erase_generation
+def _at(opened: Opened, state: NamespaceState) -> Opened:
+    opened.generation = state.generation
+    opened.erase_generation = state.erase_generation
     return opened
 
 
