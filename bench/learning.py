@@ -19,7 +19,8 @@ from adapters.memory.embedder import OnnxEmbedder
 from adapters.memory.mem0_memory import Mem0Memory
 from adapters.stores.memory import MemoryStore
 from bench import mem0_loop
-from bench.retrieval import Said, people
+from bench.archive import Said
+from bench.retrieval import people
 from bench.stub import sizes_of, stub_process
 from bench.support import InstantModel, fact
 from bench.table import Row, publish

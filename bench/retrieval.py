@@ -12,42 +12,25 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from adapters.clock import SystemClock
-from adapters.keys.plain import PlainSealer
-from adapters.llm.offline import OfflineLanguageModel
 from adapters.memory.embedder import Embedder, MultilingualEmbedder, OnnxEmbedder
-from adapters.memory.mem0_memory import Mem0Memory
-from adapters.stores.memory import MemoryStore
+from bench.archive import Archive, Said, archive
 from bench.controls import by_words, dense, mem0_name
 from bench.raw_talk import raw_talk
+from bench.serving import locomo_time, said_of, serve
 from bench.table import Row, percentile, publish
-from core.errors import MemoryChatError
-from core.ports import MemoryOrigin
-from core.types import Memory, MemoryId, MemoryNamespace, TurnId, UserId, new_id
 
 DATA = Path(__file__).parent / "data"
 DEEP = 20
+DENSE = "dense only"
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 MEM0 = mem0_name()
 COMMAND = "python -m bench.retrieval"
-MOST_FOUND = 1_000
-MILLISECONDS_FROM = 1e11
-"""Numbers beyond this are milliseconds: as seconds it would be the year 5138."""
 TALK_SEEDS = {"dev": 11, "test": 23, "all": 42}
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    id: str
-    namespace: str
-    speaker: str
-    text: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,53 +44,17 @@ class Asked:
     older: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One language: recall@5 of real questions without and with the floor; which lines of small talk brought none."""
+
+    recall: float
+    with_floor: float
+    silent: list[bool]
+
+
 Search = Callable[[str, str, int], Awaitable[list[str]]]
 """namespace, question, how many → ids, best first."""
-
-
-@dataclass
-class Archive:
-    """The product's memory under free names: `ana:personal/rome` is as good a namespace or id as any."""
-
-    memory: Mem0Memory
-    store: MemoryStore
-    namespaces: dict[str, MemoryNamespace] = field(default_factory=dict)
-    ids: dict[MemoryId, list[str]] = field(default_factory=dict)
-    speakers: dict[str, UserId] = field(default_factory=dict)
-    texts: dict[tuple[str, str], str] = field(default_factory=dict)
-
-    async def namespace(self, name: str) -> MemoryNamespace:
-        if name not in self.namespaces:
-            user = await self.store.create_user()
-            self.namespaces[name] = (await self.store.get_default_memory_profile(user.id)).namespace
-        return self.namespaces[name]
-
-    async def add(self, said: Said) -> Memory:
-        speaker = self.speakers.setdefault(said.speaker, UserId(new_id()))
-        origin = MemoryOrigin(said.at, speaker, said.speaker, source_turns=(TurnId(new_id()),))
-        memory = await self.memory.add_memory(await self.namespace(said.namespace), said.text, origin)
-        names = self.ids.setdefault(memory.id, [])
-        if said.id not in names:
-            names.append(said.id)
-        return memory
-
-    async def search(self, namespace: str, question: str, limit: int, *, floor: bool = False) -> list[str]:
-        space = await self.namespace(namespace)
-        found = await self.memory.search_memories([space], question, limit=limit, floor=floor)
-        ids = [self.ids[item.memory.id] for item in found]
-        # A text that was told several times is one memory; its other ids come after everything else.
-        return [*(names[0] for names in ids), *(name for names in ids for name in names[1:])][:limit]
-
-
-@asynccontextmanager
-async def archive(embedder: Embedder | None = None) -> AsyncIterator[Archive]:
-    clock = SystemClock()
-    store = MemoryStore(clock)
-    await store.open()
-    memory = Mem0Memory(store, PlainSealer(), embedder or OnnxEmbedder(), OfflineLanguageModel(), clock)
-    await memory.warm()
-    yield Archive(memory, store)
-    await memory.close()
 
 
 @dataclass
@@ -153,7 +100,7 @@ async def evaluate(search: Search, asked: Sequence[Asked], depth: int = DEEP, *,
 
 def people(split: str) -> tuple[list[Said], list[Asked]]:
     data = json.loads((DATA / "people.json").read_text("utf-8"))
-    said = [_said(row) for row in data["messages"]]
+    said = [said_of(row) for row in data["messages"]]
     asked = [
         Asked(row["namespace"], row["question"], frozenset(row["gold"]), row["kind"], row.get("older", ""))
         for row in data["questions"]
@@ -194,7 +141,7 @@ def locomo(path: Path) -> tuple[list[Said], list[Asked]]:
         for key in sorted(
             (key for key in talked if key.removeprefix("session_").isdigit()), key=lambda key: int(key[8:])
         ):
-            at = _locomo_time(str(talked.get(f"{key}_date_time", ""))) or datetime(2023, 1, 1, tzinfo=UTC)
+            at = locomo_time(str(talked.get(f"{key}_date_time", ""))) or datetime(2023, 1, 1, tzinfo=UTC)
             said += [
                 Said(f"{namespace}/{turn['dia_id']}", namespace, turn["speaker"], turn["text"], at)
                 for turn in talked[key]
@@ -206,28 +153,85 @@ def locomo(path: Path) -> tuple[list[Said], list[Asked]]:
     return said, asked
 
 
-def _locomo_time(text: str) -> datetime | None:
-    """`1:56 pm on 8 May, 2023`."""
-    for form in ("%I:%M %p on %d %B, %Y", "%I:%M %p on %d %b, %Y"):
-        try:
-            return datetime.strptime(text, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-    return None
-
-
-async def languages(embedder: Embedder) -> dict[str, float]:
-    """Recall@5 by language, each asked among the memories of all: thirty paraphrased questions each."""
+async def languages(embedder: Embedder) -> dict[str, Spoken]:
+    """Each language's thirty paraphrased questions and forty lines of small talk, among the memories in it."""
     data = json.loads((DATA / "languages.json").read_text("utf-8"))
-    figures: dict[str, float] = {}
+    talk = json.loads((DATA / "quiet.json").read_text("utf-8"))["held_out"]
+    figures: dict[str, Spoken] = {}
     async with archive(embedder) as store:
+
+        async def with_floor(namespace: str, question: str, limit: int) -> list[str]:
+            return await store.search(namespace, question, limit, floor=True)
+
         for language, pairs in data.items():
-            at = datetime(2026, 1, 1, tzinfo=UTC)
             for number, pair in enumerate(pairs):
-                await store.add(Said(f"{language}/{number}", language, "Ana", pair["told"], at))
+                await store.add(Said(f"{language}/{number}", language, "Ana", pair["told"], LONG_AGO))
             asked = [Asked(language, pair["asked"], frozenset({f"{language}/{n}"})) for n, pair in enumerate(pairs)]
-            figures[language] = (await evaluate(store.search, asked)).recall[5]
+            silent = [not await with_floor(language, line, 5) for line in talk[language]]
+            plain, floored = await evaluate(store.search, asked), await evaluate(with_floor, asked)
+            figures[language] = Spoken(plain.recall[5], floored.recall[5], silent)
     return figures
+
+
+def spoken_rows(figures: Mapping[str, Spoken], name: str) -> list[Row]:
+    """One row a language, and over all of them what brings no memory and what the floor costs."""
+    rows = [
+        Row(f"recall@5 in {language}, {name}", 100 * one.recall, "%", at_least=True)
+        for language, one in figures.items()
+    ]
+    asked = 100 * sum(one.recall for one in figures.values()) / len(figures)
+    floored = 100 * sum(one.with_floor for one in figures.values()) / len(figures)
+    silent = [line for one in figures.values() for line in one.silent]
+    return [
+        *rows,
+        Row(f"the same in all six with the floor, {name}", floored, "%", None, asked, "without it", at_least=True),
+        Row(f"held-out small talk in six languages that brings no memory, {name}", 100 * _share(silent), "%", 95.0,
+            at_least=True),
+    ]  # fmt: skip
+
+
+async def tellings() -> Row:
+    """What asks nothing and is no small talk has to bring the memory that matters to it."""
+    pairs = json.loads((DATA / "quiet.json").read_text("utf-8"))["tellings"]
+    async with archive() as store:
+        for number, pair in enumerate(pairs):
+            await store.add(Said(str(number), "ana", "Ana", pair["told"], LONG_AGO))
+        found = [str(n) in await store.search("ana", pair["said"], 5, floor=True) for n, pair in enumerate(pairs)]
+    return Row("tellings that bring the memory that matters to them", 100 * _share(found), "%", at_least=True)
+
+
+async def updates(split: str, make: Callable[[], Embedder]) -> list[Row]:
+    """Pairs of messages that share a word: the later one first where it replaces, the earlier one where it does not."""
+    pairs = json.loads((DATA / "updates.json").read_text("utf-8"))["pairs"]
+    pairs = [pair for pair in pairs if split in ("all", pair["split"])]
+    said, asked = [], []
+    for number, pair in enumerate(pairs):
+        for name, at in (("first", LONG_AGO), ("later", LONG_AGO + timedelta(days=60))):
+            at += timedelta(hours=7 * number)
+            said.append(Said(f"{name} {number}", "ana", "Ana", pair[name], at))
+        names = ("later", "first") if pair["kind"] == "update" else ("first", "later")
+        gold, other = (f"{name} {number}" for name in names)
+        asked.append(Asked("ana", pair["question"], frozenset({gold}), pair["kind"], other))
+    plain, rows = make(), []
+    vectors = await dense([(one.namespace, one.id, one.text) for one in said], plain)
+    async with archive(make()) as store:
+        for one in said:
+            await store.add(one)
+        for kind, name in (
+            ("update", "the newer first of"),
+            ("still true", "the older first, where it still holds, of"),
+        ):
+            these = [one for one in asked if one.kind == kind]
+            ours, control = await evaluate(store.search, these), await evaluate(vectors, these)
+            rows.append(
+                Row(f"{name} two that share a word (no model)", 100 * (ours.newer_first or 0.0), "%", None,
+                    100 * (control.newer_first or 0.0), DENSE, at_least=True)
+            )  # fmt: skip
+            if kind == "update":
+                rows.append(Row("the newer among the first five", 100 * ours.recall[5], "%", None,
+                                100 * control.recall[5], DENSE, at_least=True))  # fmt: skip
+    await plain.close()
+    return rows
 
 
 async def quiet(store: Archive, namespaces: Iterable[str]) -> tuple[float, list[str]]:
@@ -258,7 +262,7 @@ async def compare(
         results["MemoryChat, with floor"] = await evaluate(with_floor, asked, said=said)
     embedder = make()
     rows = [(one.namespace, one.id, one.text) for one in said]
-    results["dense only"] = await evaluate(await dense(rows, embedder), asked, said=said)
+    results[DENSE] = await evaluate(await dense(rows, embedder), asked, said=said)
     results["BM25 only"] = await evaluate(by_words(rows), asked, said=said)
     await embedder.close()
     if with_mem0:
@@ -315,12 +319,13 @@ async def report(split: str, make: Callable[[], Embedder], *, with_mem0: bool, f
         Row("recall@5, own test questions", 100 * ours.recall[5], "%", 90.0, at_least=True),
         Row("leaks between namespaces", float(ours.leaks), "", 0.0),
         Row("newer first where a fact was updated (no model)", 100 * (ours.newer_first or 0.0), "%", None,
-            100 * (results["dense only"].newer_first or 0.0), "dense only", at_least=True),
+            100 * (results[DENSE].newer_first or 0.0), DENSE, at_least=True),
     ]  # fmt: skip
     missed = ours.missed
     for kind in sorted({one.kind for one in asked if one.gold}):
         count = sum(one.kind == kind for one in asked)
         print(f"| {kind} | {count} | {1 - sum(one.kind == kind for one in missed) / count:.1%} |")
+    rows += await updates(split, make)
     told, about = hidden(split)
     results = await compare(told, about, make, with_mem0=with_mem0)
     print(lines(f"Facts hidden in talk, {len(told)} messages, {len(about)} questions", results))
@@ -341,7 +346,7 @@ async def report(split: str, make: Callable[[], Embedder], *, with_mem0: bool, f
         for one in said:
             await store.add(one)
         share, loud = await quiet(store, store.namespaces)
-    rows.append(Row("small talk that brings no memory", 100 * share, "%", 95.0, at_least=True))
+    rows += [Row("small talk that brings no memory", 100 * share, "%", 95.0, at_least=True), await tellings()]
     print(f"\nSmall talk that brings no memory: {share:.1%} (goal ≥ 95 %); these did: {loud}")
     print("\n| embedder | " + " | ".join(("en", "es", "de", "fr", "zh", "ru")) + " |\n| --- |" + " ---: |" * 6)
     choices: list[Embedder] = [OnnxEmbedder()]
@@ -353,11 +358,10 @@ async def report(split: str, make: Callable[[], Embedder], *, with_mem0: bool, f
         print(f"(multilingual embedder not installed: {type(error).__name__})")
     for embedder in choices:
         figures = await languages(embedder)
-        rows += [
-            Row(f"recall@5 in {language}, {embedder.name}", 100 * share, "%", at_least=True)
-            for language, share in figures.items()
-        ]
-        print(f"| {embedder.name} | " + " | ".join(f"{share:.0%}" for share in figures.values()) + " |")
+        rows += spoken_rows(figures, embedder.name)
+        print(f"| {embedder.name} | " + " | ".join(f"{one.recall:.0%}" for one in figures.values()) + " |")
+        shares = " | ".join(f"{_share(one.silent):.0%}" for one in figures.values())
+        print(f"| … small talk that brings none | {shares} |")
     publish(rows, COMMAND)
 
 
@@ -370,111 +374,6 @@ def _against_controls(what: str, results: dict[str, Result], tolerance: float = 
             name, at_least=True)
         for name, control in controls.items()
     ]  # fmt: skip
-
-
-class Refused(Exception):
-    """What is wrong with a line, for whoever sent it."""
-
-
-async def serve() -> None:
-    """One JSON object a line: `add`, `flush`, `search`, `stats`. Every line gets one line, a mistake `{"error": …}`."""
-    async with archive() as store:
-        loop = asyncio.get_running_loop()
-        while line := await loop.run_in_executor(None, sys.stdin.buffer.readline):
-            if line.strip():
-                print(json.dumps(await _answered(store, line)), flush=True)
-
-
-async def _answered(store: Archive, line: bytes) -> dict[str, object]:
-    try:
-        request = json.loads(line)
-        if not isinstance(request, dict) or _text(request, "op") not in _OPERATIONS:
-            raise Refused(f"an object with `op`, one of {', '.join(_OPERATIONS)}")
-        return await _OPERATIONS[request["op"]](store, request)
-    except Refused as error:
-        return {"error": str(error)}
-    except MemoryChatError as error:
-        return {"error": error.user_message}
-    except Exception as error:  # whatever a line does, the next one is answered
-        return {"error": type(error).__name__}
-
-
-async def _add(store: Archive, request: Request) -> dict[str, object]:
-    """Once more the same is fine; another text under a name that is taken is not."""
-    said = _said(request)
-    taken = store.texts.setdefault((said.namespace, said.id), said.text)
-    if taken != said.text:
-        raise Refused("`id`: taken by another text of this namespace")
-    try:
-        await store.add(said)
-    except MemoryChatError:
-        del store.texts[said.namespace, said.id]
-        raise
-    return {"ok": True}
-
-
-async def _flush(store: Archive, request: Request) -> dict[str, object]:
-    """What was added is searchable already."""
-    return {"ok": True}
-
-
-async def _search(store: Archive, request: Request) -> dict[str, object]:
-    namespace, query, count = _text(request, "namespace"), _text(request, "query"), request.get("k")
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-        raise Refused("`k`: a whole number, 0 or more")
-    if not count:
-        return {"ids": []}
-    return {"ids": await store.search(namespace, query, min(count, MOST_FOUND))}
-
-
-async def _stats(store: Archive, request: Request) -> dict[str, object]:
-    """The vectors as float32 and the texts, which is what the index holds in memory."""
-    total = 0
-    for space in store.namespaces.values():
-        memories = await store.memory.get_memories(space, limit=1_000_000)
-        total += sum(384 * 4 + len(memory.text.encode("utf-8", "replace")) for memory in memories)
-    return {"index_bytes": total}
-
-
-Request = dict[str, object]
-_OPERATIONS: dict[str, Callable[[Archive, Request], Awaitable[dict[str, object]]]] = {
-    "add": _add,
-    "flush": _flush,
-    "search": _search,
-    "stats": _stats,
-}
-
-
-def _said(row: Mapping[str, object]) -> Said:
-    """Raises Refused."""
-    name, namespace, text = _text(row, "id"), _text(row, "namespace"), _text(row, "text")
-    return Said(name, namespace, _text(row, "speaker", ""), text, _moment(row.get("timestamp")))
-
-
-def _text(row: Mapping[str, object], field: str, default: str | None = None) -> str:
-    value = row.get(field, default)
-    if not isinstance(value, str):
-        raise Refused(f"`{field}`: a text")
-    return value
-
-
-def _moment(given: object) -> datetime:
-    """ISO 8601 or LoCoMo's form, without a zone in UTC; seconds or milliseconds since 1970; nothing: now."""
-    if given is None or given == "":
-        return datetime.now(UTC)
-    try:
-        if isinstance(given, str) and not given.strip().isdecimal():
-            return _locomo_time(given.strip()) or _in_utc(datetime.fromisoformat(given.strip()))
-        if isinstance(given, str | int | float) and not isinstance(given, bool):
-            seconds = float(given)
-            return datetime.fromtimestamp(seconds / 1_000 if abs(seconds) > MILLISECONDS_FROM else seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    raise Refused("`timestamp`: ISO 8601, or seconds since 1970")
-
-
-def _in_utc(at: datetime) -> datetime:
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _share(values: Sequence[bool]) -> float:

@@ -41,13 +41,18 @@ _SMALL_TALK = """
 _PHRASES = frozenset(
     phrase.strip() for line in _SMALL_TALK.splitlines() for phrase in line.split("|") if phrase.strip()
 )
+_FAVOUR_WORDS = """
+    tell me|give me|show me|help me|sing me|send me|teach me|write me|miss me|let me|erzähl mir|erzähle mir|sag mir
+    gib mir|zeig mir|hilf mir|schreib mir|dis-moi|donne-moi|montre-moi|raconte-moi|aide-moi|explique-moi|écris-moi
+    скажи мне|дай мне|покажи мне|помоги мне|расскажи мне|напиши мне|объясни мне"""
+_FAVOURS = [favour for line in _FAVOUR_WORDS.strip().splitlines() for favour in line.strip().split("|")]
 _PERSONAL = re.compile(
     r"\b(?:i|i'[a-z]+|my|mine|myself|we|we'[a-z]+|us|our|ours|ich|mich|mir|mein\w*|wir|uns|unser\w*|yo|mis?|me|conmigo"
     r"|soy|estoy|tengo|vivo"
     r"|nosotr[oa]s|nuestr[oa]s?|mí[oa]s?|je|moi|mon|ma|mes|nous|notre|nos|eu|meus?|minhas?|nosso|nossa|io|mi[oa]|miei|mie"
     r"|я|меня|мне|мной|мой|моя|моё|мое|мои|моего|моей|мою|моих|моим|моём|мы|нас|нам|наш\w*)\b"
-    r"(?<!\btell me)(?<!\bgive me)(?<!\bshow me)(?<!\bhelp me)(?<!\bsing me)(?<!\bsend me)(?<!\bteach me)"
-    r"(?<!\bwrite me)(?<!\bmiss me)(?<!\blet me)|\b[jm]'\w|我|我们|咱"
+    + "".join(rf"(?<!\b{favour})" for favour in _FAVOURS)
+    + r"|\b[jm]'\w|(?<!给)(?<!跟)(?<!帮)(?<!告诉)我|咱"
 )
 _HAN_TRIVIAL = re.compile(
     r"[你您]好|大家|谢谢|謝謝|再见|再見|早上好|晚上好|晚安|好的|哈哈|没事|不客气|嗯|哦|啊|吧|了|是的|不是|好"
@@ -68,7 +73,7 @@ def is_trivial(text: str) -> bool:
 def is_personal(text: str) -> bool:
     """Whether a message speaks of its author, by pronouns: what could be answered from what they told before.
 
-    "Tell me", "give me" and the like ask a favour and do not count.
+    "Tell me", "give me" and the like ask a favour and do not count, in none of the six languages.
     """
     return bool(_PERSONAL.search(unicodedata.normalize("NFKC", text).casefold().replace("’", "'")))
 

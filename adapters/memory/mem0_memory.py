@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from adapters.memory.consolidation import Consolidation
 from adapters.memory.embedder import Embedder
+from adapters.memory.floors import Floors
 from adapters.memory.index import QdrantIndex
 from adapters.memory.mem0_gateway import Mem0Gateway
 from adapters.memory.namespaces import Namespaces
@@ -82,6 +83,7 @@ class Mem0Memory:
         self._clock = clock
         self._keeper = RecordKeeper(sealer, embedder.name)
         self._namespaces = Namespaces(store, self._keeper, index or QdrantIndex(embedder.dimension), clock)
+        self._floors = Floors(embedder)
         self._mem0 = Mem0Gateway(embedder, model)
         self._consolidation = Consolidation(
             store,
@@ -185,7 +187,7 @@ class Mem0Memory:
         if not namespaces or not query.strip() or (floor and is_trivial(query)):
             return []
         vector = (await self._embedder.embed([query]))[0]
-        return await self._namespaces.search(namespaces, query, vector, limit, floor=floor)
+        return await self._namespaces.search(namespaces, query, vector, limit, self._floors if floor else None)
 
     async def update_memory(self, namespace: MemoryNamespace, memory_id: MemoryId, text: str) -> Memory:
         text = _usable(text)

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from adapters.memory.floors import Floors
 from adapters.memory.index import QdrantIndex
 from adapters.memory.opened import Opened, entry_of, find
-from adapters.memory.ranking import GENERAL_FLOOR, NO_FLOOR, PERSONAL_FLOOR, Entry, merged
+from adapters.memory.ranking import NO_FLOOR, Entry, merged
 from adapters.memory.records import RecordKeeper
 from core.errors import KeyMissing
 from core.locks import KeyedLocks
 from core.ports import Clock, Store
-from core.speech import is_personal
 from core.types import MemoryId, MemoryNamespace, MemoryRecord, MemoryState, NamespaceState, RecalledMemory
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Namespaces:
         return opened
 
     async def search(
-        self, namespaces: Sequence[MemoryNamespace], question: str, vector: Vectors, limit: int, *, floor: bool
+        self, namespaces: Sequence[MemoryNamespace], question: str, vector: Vectors, limit: int, floors: Floors | None
     ) -> list[RecalledMemory]:
-        """Best first over all namespaces."""
-        lowest = (PERSONAL_FLOOR if is_personal(question) else GENERAL_FLOOR) if floor else NO_FLOOR
+        """Best first over all namespaces; `floors` leave out what is too far."""
         found = [await self._search_one(namespace, question, vector, limit) for namespace in dict.fromkeys(namespaces)]
-        return merged(found, limit, lowest)
+        told_in = next((hits[0].memory.language for hits in found if hits), "")
+        return merged(found, limit, await floors.of(question, told_in) if floors else NO_FLOOR)
 
     async def settle(self, namespace: MemoryNamespace) -> None:
         """Take a removal to the index now, not at the next search."""

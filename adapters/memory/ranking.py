@@ -60,7 +60,8 @@ def rank(
 def newer_first(ranked: Sequence[RecalledMemory], rare: Callable[[MemoryId], frozenset[str]]) -> list[RecalledMemory]:
     """Of two hits that share a word which hardly any other memory holds, the one told later stands first, if it scores
     nearly as high: "I drive a Skoda", "Sold the Skoda, we have a Kia". Nothing is hidden by it, and it is bounded to
-    the first hits; a general weight for what is recent loses more than it gains."""
+    the first hits; a general weight for what is recent loses more than it gains, and so does letting a faint one
+    overtake: told by words of change or by how alike the two are, "Rex is ill" passes "My dog is called Rex"."""
     first: list[RecalledMemory] = []
     words = {hit.memory.id: rare(hit.memory.id) for hit in ranked[:NEWER_DEPTH]}
     for hit in ranked[:NEWER_DEPTH]:
@@ -87,10 +88,6 @@ class Floor:
 
 
 NO_FLOOR = Floor(0.0, 0.0)
-# A person who speaks of themselves is likely to mean something they told; a true answer may then be far in wording
-# ("Can I eat a Snickers bar?" and a peanut allergy: 0.16). Other talk has to come clearly near a memory.
-PERSONAL_FLOOR = Floor(0.09, 0.09)
-GENERAL_FLOOR = Floor(0.2, 0.12)
 
 
 def merged(lists: Iterable[Sequence[RecalledMemory]], limit: int, floor: Floor = NO_FLOOR) -> list[RecalledMemory]:

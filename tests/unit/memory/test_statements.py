@@ -92,9 +92,13 @@ def test_talk_of_oneself_is_personal(text: str) -> None:
     assert is_personal(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["tell me a joke", "help me", "what is the capital of Mali", "wie hoch ist der Mond", "quelle heure est-il"]
+FAVOURS = (
+    "tell me a joke|help me|what is the capital of Mali|wie hoch ist der Mond|quelle heure est-il|erzähl mir was"
+    "|raconte-moi une blague|дай мне число|给我讲个故事|告诉我几点了"
 )
+
+
+@pytest.mark.parametrize("text", FAVOURS.split("|"))
 def test_asking_a_favour_or_about_the_world_is_not_personal(text: str) -> None:
     assert not is_personal(text)
 
