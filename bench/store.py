@@ -1,16 +1,16 @@
-"""Latency of the store's hot calls on SQLite, beside a bare insert on the same disk: `python -m bench.store`.
+"""Latency of the store's hot calls on SQLite and the bytes they write, beside a bare insert on the same disk.
 
-The control is one sqlite3 insert and commit under the same pragmas: what the disk alone costs.
+`python -m bench.store`. The control is one sqlite3 insert and commit under the same pragmas: what the disk alone costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-import statistics
 import tempfile
 import time
 from collections.abc import Awaitable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from adapters.clock import SystemClock
 from adapters.stores.sql import SqlStore
+from bench.table import Row, percentile, publish
 from core.batches import AcceptBatch, RecordBatch
 from core.messages import InboxRow, OutboxRow, ReplyAddress, ReplyKind, Stamp
 from core.sealing import Sealed
@@ -47,6 +48,8 @@ PLATFORM = PlatformName("bench")
 CLOCK = SystemClock()
 TEXT = Sealed("x" * 400, "key")
 VECTOR = Sealed("v" * 2_800, "key")
+CONTROL = "a bare sqlite3 insert"
+PACED = "turns/s paced"
 TURNS = 200
 TALKERS = 50
 
@@ -132,10 +135,15 @@ class Stopwatch:
         self.times.setdefault(name, []).append((time.perf_counter() - start) * 1000)
         return result
 
-    def report(self) -> None:
-        for name, times in self.times.items():
-            cuts = statistics.quantiles(times, n=100)
-            print(f"{name:<34} p50 {cuts[49]:7.2f} ms   p95 {cuts[94]:7.2f} ms   max {max(times):7.2f} ms")
+    def rows(self) -> list[Row]:
+        """The median of each, beside a bare insert with the same durability; the 95th percentile of the paced ones."""
+        control = percentile(self.times.pop(CONTROL), 0.5)
+        return [
+            Row(f"{name}, p95", percentile(times, 0.95), "ms")
+            if PACED in name
+            else Row(f"{name}, p50", percentile(times, 0.5), "ms", None, control, CONTROL)
+            for name, times in self.times.items()
+        ]
 
 
 async def one_turn(store: SqlStore, who: Talker, watch: Stopwatch, label: str = "") -> None:
@@ -162,7 +170,7 @@ async def paced(store: SqlStore, people: list[Talker], watch: Stopwatch, a_secon
     tasks = []
     for number in range(a_second * 4):
         who = people[number % len(people)]
-        tasks.append(asyncio.create_task(one_turn(store, who, watch, f", {a_second} turns/s paced")))
+        tasks.append(asyncio.create_task(one_turn(store, who, watch, f", {a_second} {PACED}")))
         await asyncio.sleep(1 / a_second)
     await asyncio.gather(*tasks)
 
@@ -178,8 +186,54 @@ def control(folder: Path, watch: Stopwatch) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("INSERT INTO control VALUES (?, ?)", (new_id(), TEXT.text))
         connection.execute("COMMIT")
-        watch.times.setdefault("control: bare sqlite3 insert", []).append((time.perf_counter() - start) * 1000)
+        watch.times.setdefault(CONTROL, []).append((time.perf_counter() - start) * 1000)
     connection.close()
+
+
+async def written(folder: Path) -> list[Row]:
+    """Bytes that each step of a message appends to the write-ahead log; the control is the bare insert's."""
+    file = folder / "written.db"
+    store = SqlStore(f"sqlite:///{file}", CLOCK)
+    await store.open()
+    people = [await talker(store, f"writer-{number}") for number in range(10)]
+    for number in range(TURNS):  # so that pages are as full as in use
+        await one_turn(store, people[number % 10], Stopwatch())
+    sizes = LogSizes(file)
+    for who in people:
+        await one_turn(store, who, sizes)
+    await store.close()
+    sizes.empty()
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE control (id TEXT PRIMARY KEY, content TEXT)")
+        sizes.empty()
+        connection.execute("INSERT INTO control VALUES (?, ?)", (new_id(), TEXT.text))
+        control = sizes.kibibytes()
+    return [
+        Row(f"written to disk by {name}", sum(each) / len(each), "KiB", None, control, CONTROL)
+        for name, each in sizes.times.items()
+    ]
+
+
+class LogSizes(Stopwatch):
+    """Kibibytes of the write-ahead log by name, in place of milliseconds."""
+
+    def __init__(self, database: Path) -> None:
+        super().__init__()
+        self._database = database
+
+    def empty(self) -> None:
+        with closing(sqlite3.connect(self._database)) as connection:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert not busy, "the log could not be emptied"
+
+    def kibibytes(self) -> float:
+        return self._database.with_name(f"{self._database.name}-wal").stat().st_size / 1024
+
+    async def timed(self, name: str, work: Awaitable[T]) -> T:
+        self.empty()
+        result = await work
+        self.times.setdefault(name, []).append(self.kibibytes())
+        return result
 
 
 async def erasing(store: SqlStore, count: int) -> float:
@@ -200,7 +254,7 @@ async def erasing(store: SqlStore, count: int) -> float:
     return took
 
 
-async def main() -> None:
+async def main() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         watch = Stopwatch()
         control(Path(folder), watch)
@@ -211,13 +265,14 @@ async def main() -> None:
             await one_turn(store, people[number % TALKERS], watch)
             await reads(store, people[number % TALKERS], watch)
         await paced(store, people, watch, 50)
-        watch.report()
-        print(f"{'erase 10,000 memories + messages':<34} {await erasing(store, 10_000):.2f} s")
+        rows = [*watch.rows(), *await written(Path(folder))]
+        rows.append(Row("erasing 10,000 memories and messages", await erasing(store, 10_000), "s", 5.0))
         start = time.perf_counter()
         await store.compact()
-        print(f"{'compact after it':<34} {time.perf_counter() - start:.2f} s")
+        rows.append(Row("compacting after it", time.perf_counter() - start, "s"))
         await store.close()
+    return [replace(row, name=f"store: {row.name}") for row in rows]
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    publish(asyncio.run(main()), "python -m bench.store")
