@@ -26,16 +26,25 @@ def read(file: Path) -> list[tuple[str, Row]]:
     return [(one.pop("command"), Row(**one)) for one in told]
 
 
-def write(rows: Sequence[tuple[str, Row]], *, quick: bool, seconds: float, folder: Path = HERE) -> None:
+def write(
+    rows: Sequence[tuple[str, Row]], *, quick: bool, seconds: float, failed: Sequence[str] = (), folder: Path = HERE
+) -> None:
+    """`failed` are the benchmarks that did not come to their end, and why."""
     plots = draw([row for _, row in rows], folder)
     lines = ["# What was measured", "", *_machine(quick, seconds), ""]
     lines += ["| figure | measured | goal | control in the same run | ratio | command |"]
     lines += ["| --- | ---: | ---: | --- | ---: | --- |"]
     lines += [f"| {' | '.join(cells(row))} | `{command}` |" for command, row in rows]
-    missed = [row.name for _, row in rows if not row.met]
-    lines += ["", f"Goals missed in this run: {', '.join(missed) or 'none'}.", ""]
+    lines += ["", verdict(rows, failed), ""]
     lines += [f"![{title}]({name})" for title, name in plots.items()]
     (folder / "report.md").write_text("\n".join(lines).rstrip() + "\n", "utf-8")
+
+
+def verdict(rows: Sequence[tuple[str, Row]], failed: Sequence[str]) -> str:
+    aimed = [row for _, row in rows if row.goals]
+    missed = [row.name for row in aimed if not row.met]
+    told = f"Goals met in this run: {len(aimed) - len(missed)} of {len(aimed)}. Missed: {'; '.join(missed) or 'none'}."
+    return told + (f"\n\nNot measured to the end: {'; '.join(failed)}." if failed else "")
 
 
 def draw(rows: Iterable[Row], folder: Path) -> Mapping[str, str]:

@@ -33,7 +33,7 @@ from core.ports import (
     PromptContext,
 )
 from core.ports.platform import Acceptor
-from core.prompts import build_frame, build_system_prompt
+from core.prompts import build_frame, build_system_prompt, format_memory_context
 from core.types import ConversationKind, MemoryNamespace, MemoryState, Metadata, Place, PlatformName, new_id
 
 BENCH = PlatformName("bench")
@@ -42,11 +42,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 class InstantModel(OfflineLanguageModel):
     """Answers at once with one word, so that what is measured is everything else. `recalled` counts the prompts that
-    held a memory, `prompts` are the lengths in characters of all that a real model would have been sent."""
+    held a memory, `prompts` are the lengths in characters of all that a real model would have been sent, and
+    `recalled_characters` of the memories in it."""
 
     def __init__(self) -> None:
         self.recalled = 0
         self.prompts: list[int] = []
+        self.recalled_characters: list[int] = []
 
     def _note(self, messages: Sequence[ModelMessage], context: PromptContext | None) -> None:
         if context is None:
@@ -54,6 +56,7 @@ class InstantModel(OfflineLanguageModel):
         self.recalled += bool(context.memories)
         parts = (build_system_prompt(context), build_frame(context), *(item.content for item in messages))
         self.prompts.append(sum(map(len, parts)))
+        self.recalled_characters.append(len(format_memory_context(context.memories, context.now.tzinfo)))
 
     async def stream_response(
         self,
