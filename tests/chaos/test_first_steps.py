@@ -99,9 +99,10 @@ async def answers_to_setup(folder: Path, env: Mapping[str, str], answers: Mappin
     asyncio.get_running_loop().add_reader(terminal, look)
 
     def asked(answered: int) -> str:
-        """The question that stands at the end of the screen, beyond what was answered already."""
-        lines = screen[answered:].rstrip().splitlines() or [""]
-        return next((item.text for item in QUESTIONS if lines[-1] == f"{item.text}:"), "")
+        """The question that stands at the end of the screen, beyond what was answered already. Its blank comes last:
+        what is typed before it is thrown away when the terminal is told not to show a secret."""
+        lines = screen[answered:].splitlines() or [""]
+        return next((item.text for item in QUESTIONS if lines[-1] == f"{item.text}: "), "")
 
     def is_asked(answered: int) -> bool:
         return process.returncode is not None or bool(asked(answered))
