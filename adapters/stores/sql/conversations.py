@@ -23,6 +23,8 @@ from core.types import (
     new_id,
 )
 
+_ADD = insert(conversations)
+_ADD_MEMBER = insert(members).on_conflict_do_nothing()
 _BY_ID = select(conversations).where(conversations.c.id == bindparam("conversation_id"))
 _AT = select(conversations).where(
     *(conversations.c[name] == bindparam(name) for name in ("platform", "workspace_id", "chat_id", "thread_id"))
@@ -59,7 +61,7 @@ class SqlConversations(Group):
         conversation = Conversation(
             ConversationId(new_id()), place, kind, now, parent_id=parent.id if parent else None, space_id=space_id
         )
-        connection.execute(insert(conversations).values(rows.conversation_values(conversation)))
+        connection.execute(_ADD, rows.conversation_values(conversation))
         return conversation
 
     @reads
@@ -133,8 +135,7 @@ def write_member(connection: Connection, member: Member) -> Member:
         statement = update(members).where(*key, members.c.version == member.version).values(rows.member_values(saved))
         written = connection.execute(statement).rowcount
     else:
-        fresh = insert(members).values(rows.member_values(saved)).on_conflict_do_nothing()
-        written = connection.execute(fresh).rowcount
+        written = connection.execute(_ADD_MEMBER, rows.member_values(saved)).rowcount
     if not written:
         raise StaleMember
     return saved

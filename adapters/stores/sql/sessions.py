@@ -32,6 +32,7 @@ from core.types import (
     new_id,
 )
 
+_ADD = insert(chat_sessions).on_conflict_do_nothing(index_elements=["id"])
 _MINE = select(chat_sessions).where(
     chat_sessions.c.id == bindparam("session_id"), chat_sessions.c.user_id == bindparam("user_id")
 )
@@ -259,10 +260,7 @@ def add_session(connection: Connection, session: ChatSession) -> ChatSession:
         find_profile(connection, session.user_id, session.memory_profile_id)
     if session.conversation_id:
         find_conversation(connection, session.conversation_id)
-    added = connection.execute(
-        insert(chat_sessions).values(rows.session_values(session)).on_conflict_do_nothing(index_elements=["id"])
-    )
-    if not added.rowcount:
+    if not connection.execute(_ADD, rows.session_values(session)).rowcount:
         raise Conflict
     return session
 

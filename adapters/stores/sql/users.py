@@ -18,6 +18,9 @@ _added = insert(usage)
 _COUNT = _added.on_conflict_do_update(
     index_elements=["user_id", "day"], set_={name: usage.c[name] + _added.excluded[name] for name in _COUNTS}
 )
+_ADD_USER = insert(users).on_conflict_do_nothing()
+_ADD_PROFILE = insert(memory_profiles)
+_ADD_IDENTITY = insert(channel_identities)
 _USER = select(users).where(users.c.id == bindparam("user_id"))
 _IDENTITY = select(channel_identities).where(
     channel_identities.c.platform == bindparam("platform"),
@@ -155,15 +158,14 @@ def find_user(connection: Connection, user_id: UserId) -> User:
 
 def add_user(connection: Connection, user: User) -> User:
     """With the default profile. Raises Conflict on a taken e-mail or id."""
-    added = connection.execute(insert(users).values(rows.user_values(user)).on_conflict_do_nothing())
-    if not added.rowcount:
+    if not connection.execute(_ADD_USER, rows.user_values(user)).rowcount:
         raise Conflict
-    connection.execute(insert(memory_profiles).values(rows.profile_values(rules.first_profile(user))))
+    connection.execute(_ADD_PROFILE, rows.profile_values(rules.first_profile(user)))
     return user
 
 
 def _add_identity(connection: Connection, identity: ChannelIdentity) -> ChannelIdentity:
-    connection.execute(insert(channel_identities).values(rows.identity_values(identity)))
+    connection.execute(_ADD_IDENTITY, rows.identity_values(identity))
     return identity
 
 
