@@ -26,7 +26,7 @@ from core.ports import (
     SupportsTyping,
 )
 from core.ports.observer import UNOBSERVED, DeliveryOutcome, Observer, Step, timing
-from core.types import Audience, ConversationKind, OutboxState, PlatformName
+from core.types import Audience, ConversationKind, OutboxId, OutboxState, PlatformName
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,11 @@ class Delivery:
         self._clock = clock
         self._policy = policy
         self._observer = observer
+        self._under_way: set[OutboxId] = set()
+
+    def is_under_way(self, outbox_id: OutboxId) -> bool:
+        """Whether this process is sending it now, which on a slow platform takes longer than its row is held."""
+        return outbox_id in self._under_way
 
     def adapter(self, address: ReplyAddress) -> PlatformAdapter:
         """Raises DeliveryRefused when this process cannot send there."""
@@ -85,6 +90,15 @@ class Delivery:
         `unsure`: something that nobody knows the id of may stand there already. `outbox` is the row as it was before
         this try; `recorded`: the record of its turn has made it `sending` meanwhile.
         """
+        self._under_way.add(outbox.id)
+        try:
+            await self._deliver(outbox, reply, stream, unsure=unsure, recorded=recorded)
+        finally:
+            self._under_way.discard(outbox.id)
+
+    async def _deliver(
+        self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None, *, unsure: bool, recorded: bool
+    ) -> None:
         unsure = unsure or (outbox.state is OutboxState.SENDING and outbox.attempts > 0)
         outbox = replace(outbox, message_ids=stream.message_ids if stream is not None else outbox.message_ids)
         try:

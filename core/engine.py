@@ -163,6 +163,7 @@ class ConversationEngine:
         """Accept nothing more, finish running turns within `grace` seconds or hand them back to the inbox."""
         self._closing = True
         await self._queue.stop(grace)
+        await self.responder.stop()
         await self._access.settle()
         await self.revision.stop()
         await self.learner.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,13 +32,21 @@ from core.types import (
     ConversationId,
     Lane,
     MemoryNamespace,
+    OutboxId,
     OutboxState,
+    PlatformName,
     TurnId,
     TurnState,
 )
 from core.vault import reply_of
 
 log = logging.getLogger(__name__)
+
+AT_ONCE = 8
+"""Conversations of one platform whose put-off replies are sent side by side."""
+RETRY_WAIT = 5.0
+"""Seconds that whoever has them sent again waits for them."""
+STOP_WAIT = 1.0
 
 HORIZON = datetime.max.replace(tzinfo=UTC)
 STOPPED = "Stopped."
@@ -68,6 +77,9 @@ class Responder:
         self._notify = notify
         self.stopped: set[TurnId] = set()
         self.abandoned: set[TurnId] = set()
+        self._queued: set[OutboxId] = set()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._slots: defaultdict[PlatformName, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
         self._drafting = Drafting(services)
         self._media = MediaReader(
             services.delivery,
@@ -113,16 +125,50 @@ class Responder:
         return await self._s.store.get_outbox(head.id) if head.is_command or head.attempts > 1 else None
 
     async def retry_unsent(self, *, abandoned: bool = False) -> int:
-        """Send what was answered but not delivered and is due; how many rows were tried.
+        """Send what was answered but not delivered and is due; how many rows are tried.
 
+        In order in each conversation, side by side in different ones. Returns after RETRY_WAIT at the latest: a
+        platform that does not answer holds up neither the start nor another one, and is tried on in the background.
         `abandoned`: nobody else can be delivering, because this is the only process and it has just started.
         """
         now = self._s.clock.now()
         due = await self._s.store.unsent_outbox(HORIZON if abandoned else now, now + DELIVERY_HOLD)
+        chats: dict[ConversationId, list[OutboxRow]] = {}
         for outbox in due:
-            with turn_context(outbox.turn_id):
-                await self._send_again(outbox)
-        return len(due)
+            if outbox.id not in self._queued and not self._s.delivery.is_under_way(outbox.id):
+                self._queued.add(outbox.id)
+                chats.setdefault(outbox.conversation_id, []).append(outbox)
+        tasks = {asyncio.create_task(self._send_in_order(rows)) for rows in chats.values()}
+        self._sending |= tasks
+        for task in tasks:
+            task.add_done_callback(self._sent_again)
+        if tasks:
+            done, _ = await asyncio.wait(tasks, timeout=RETRY_WAIT)
+            for task in done:
+                task.result()
+        return sum(map(len, chats.values()))
+
+    async def stop(self) -> None:
+        """Give what is being sent again a moment, then leave it to the next start."""
+        if self._sending:
+            _, late = await asyncio.wait(self._sending, timeout=STOP_WAIT)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _send_in_order(self, rows: list[OutboxRow]) -> None:
+        try:
+            async with self._slots[rows[0].address.place.platform]:
+                for outbox in rows:
+                    with turn_context(outbox.turn_id):
+                        await self._send_again(outbox)
+        finally:
+            self._queued.difference_update(outbox.id for outbox in rows)
+
+    def _sent_again(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.warning("a reply was not sent again: %s", type(error).__name__)
 
     async def _send_again(self, outbox: OutboxRow) -> None:
         reply = await self._s.vault.open_reply(outbox)

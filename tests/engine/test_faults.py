@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
 from adapters.clock import ManualClock
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.stores.memory import MemoryStore
-from core.messages import ReplyKind
+from core.errors import DeliveryRateLimited
+from core.messages import Reply, ReplyAddress, ReplyKind
 from core.statements import recent_memories
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
 from tests.support.stage import NOON
-from tests.support.world import world
+from tests.support.world import TownAdapter, world
 
 
 async def test_a_turn_that_a_killed_process_held_is_answered_at_once(embedder: OnnxEmbedder) -> None:
@@ -33,6 +36,60 @@ async def test_a_turn_that_a_killed_process_held_is_answered_at_once(embedder: O
     async with world(embedder=embedder, store=store, clock=clock, model=model, owner="next") as town:
         await asyncio.wait_for(town.queue.drain(), 5)
         assert [reply.text for _, reply in town.adapter.sent][-1].startswith("You said: are you there?")
+
+
+@dataclass
+class SlowAdapter(TownAdapter):
+    """Does not answer what is sent to the chats in `stuck`, until `freed`."""
+
+    stuck: set[str] = field(default_factory=set)
+    freed: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: int = 0
+
+    async def send(
+        self, address: ReplyAddress, reply: Reply, *, nonce: str, known_ids: Sequence[str] = ()
+    ) -> tuple[str, ...]:
+        if address.place.chat_id in self.stuck:
+            self.waiting += 1
+            await self.freed.wait()
+        return await super().send(address, reply, nonce=nonce, known_ids=known_ids)
+
+    def answers(self, chat: str, text: str) -> list[Reply]:
+        return [reply for address, reply in self.sent if address.place.chat_id == chat and text in reply.text]
+
+
+async def test_a_reply_that_takes_long_is_not_sent_a_second_time_meanwhile(embedder: OnnxEmbedder) -> None:
+    adapter = SlowAdapter()
+    async with world(embedder=embedder, adapter=adapter) as town:
+        ana = town.person("ana")
+        await ana.says("hello")
+        adapter.stuck = {ana.place.chat_id}
+        await ana.sends("are you slow?")
+        await eventually(lambda: adapter.waiting == 1)
+        town.clock.advance(60)
+        assert await town.engine.responder.retry_unsent() == 0
+        adapter.freed.set()
+        await town.queue.drain()
+        assert [reply.maybe_duplicate for reply in adapter.answers(ana.place.chat_id, "slow")] == [False]
+
+
+async def test_a_chat_that_takes_no_reply_holds_up_no_other_and_gets_its_own_once(embedder: OnnxEmbedder) -> None:
+    adapter = SlowAdapter()
+    async with world(embedder=embedder, adapter=adapter) as town:
+        ana, ben = town.person("ana"), town.person("ben")
+        for person in (ana, ben):
+            await person.says("hello")
+            adapter.failures = [DeliveryRateLimited("flood", retry_after=60.0)]
+            await person.hears("held up")
+        town.clock.advance(61)
+        adapter.stuck = {ana.place.chat_id}
+        sending = asyncio.create_task(town.engine.responder.retry_unsent())
+        await eventually(lambda: bool(adapter.answers(ben.place.chat_id, "held up")))
+        town.clock.advance(60)
+        assert await town.engine.responder.retry_unsent() == 0, "hers is still under way"
+        adapter.freed.set()
+        assert await sending == 2
+        assert [reply.maybe_duplicate for reply in adapter.answers(ana.place.chat_id, "held up")] == [False]
 
 
 async def test_a_bug_becomes_a_sentence_and_the_talk_goes_on(embedder: OnnxEmbedder) -> None:
