@@ -79,11 +79,21 @@ class FileKeyring(SqlKeyring):
 
     def _current(self, scopes: Sequence[str]) -> dict[str, DataKey]:
         counter = self._counter()  # before the keys, so that a change meanwhile makes them stale
+        if counter != self._known[0] or len(self._known[1]) >= REMEMBERED:
+            self._known = (counter, {})
         found = super()._current(scopes)
-        earlier, keys = self._known
-        fresh = earlier == counter and len(keys) < REMEMBERED
-        self._known = (counter, {**keys, **found} if fresh else found)
+        counter, keys = self._known
+        self._known = (counter, {**keys, **found})
         return found
+
+    def _add(self, rows: list[dict[str, object]]) -> None:
+        """What is remembered stays so: adding keys changes no other, and nobody else has written meanwhile where the
+        counter has moved by this one change."""
+        before = self._counter()
+        super()._add(rows)
+        counter, keys = self._known
+        if counter == before and self._counter() == _next(before):
+            self._known = (_next(before), keys)
 
     def _destroy(self, scopes: Sequence[str]) -> int:
         searched = self._rows(self._table.c.scope.in_(scopes)) if len(scopes) <= SEARCHED else []
@@ -101,6 +111,12 @@ class FileKeyring(SqlKeyring):
             free = connection.execution_options(isolation_level="AUTOCOMMIT")
             free.exec_driver_sql("VACUUM")
             free.exec_driver_sql("PRAGMA user_version=0")
+
+
+def _next(counter: bytes) -> bytes:
+    """After one more change; the counter is big-endian and wraps around, what stands before it remains."""
+    moved = (int.from_bytes(counter[-4:]) + 1) % 2**32
+    return counter[:-4] + moved.to_bytes(4)
 
 
 def _prepare(connection: Connection, _record: object) -> None:

@@ -65,6 +65,8 @@ class SqlKeyring:
             sa.Column("wrapped", sa.LargeBinary, nullable=False),
             sqlite_with_rowid=False,
         )
+        wanted = self._table.c.scope.in_(sa.bindparam("scopes", expanding=True))
+        self._of_scopes = sa.select(self._table).where(wanted).order_by(self._table.c.id)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keyring")
         self._wanted: dict[str, asyncio.Future[DataKey]] = {}
         self._serving: asyncio.Task[None] | None = None
@@ -183,7 +185,9 @@ class SqlKeyring:
         return found
 
     def _find(self, scopes: Sequence[str]) -> dict[str, DataKey]:
-        return {row.scope: self._unwrap(row) for row in self._rows(self._table.c.scope.in_(scopes))}
+        with self._engine.connect() as connection:
+            rows = connection.execute(self._of_scopes, {"scopes": scopes}).all()
+        return {row.scope: self._unwrap(row) for row in rows}
 
     def _get(self, key_id: str) -> DataKey:
         for row in self._rows(self._table.c.id == key_id):

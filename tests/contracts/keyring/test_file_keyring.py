@@ -11,9 +11,11 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from adapters.keys import file as file_module
 from adapters.keys.file import FileKeyring
+from adapters.keys.keyring import SqlKeyring
 from adapters.keys.master import MasterKey
 from core.errors import StoreError, StoreReadOnly
 
@@ -158,6 +160,53 @@ async def test_more_scopes_than_are_remembered(tmp_path: Path, monkeypatch: pyte
     for _ in range(2):
         assert [await keyring.current(f"session:{n}") for n in range(10)] == keys
     await keyring.close()
+
+
+async def test_new_keys_leave_the_known_ones_remembered(tmp_path: Path) -> None:
+    """Newcomers bring keys all the time: nobody else's may have to be read again for that."""
+    keyring = await opened(tmp_path / "keyring.db", MasterKey.generate())
+    known = [await keyring.current(f"session:{n}") for n in range(5)]
+    asked: list[str] = []
+
+    def ask(*execution: object) -> None:
+        asked.append(str(execution[2]))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", ask)
+    try:
+        await keyring.current("session:new")
+        of_the_newcomer = len(asked)
+        assert [await keyring.current(f"session:{n}") for n in range(5)] == known
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", ask)
+    assert len(asked) == of_the_newcomer > 0
+    await keyring.close()
+
+
+@pytest.mark.parametrize("between", ["before the addition", "in the middle of it", "after it"])
+async def test_what_another_process_destroys_is_not_remembered_beyond_an_addition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, between: str
+) -> None:
+    path, master = tmp_path / "keyring.db", MasterKey.generate()
+    keyring, other = await opened(path, master), await opened(path, master)
+    doomed, kept = await keyring.current("session:doomed"), await keyring.current("session:kept")
+    loop = asyncio.get_running_loop()
+    add = SqlKeyring._add
+
+    def destroy_then_add(self: SqlKeyring, rows: list[dict[str, object]]) -> None:
+        asyncio.run_coroutine_threadsafe(other.destroy("session:doomed"), loop).result(10)
+        add(self, rows)
+
+    if between == "before the addition":
+        await other.destroy("session:doomed")
+    if between == "in the middle of it":
+        monkeypatch.setattr(SqlKeyring, "_add", destroy_then_add)
+    await keyring.current("session:new")
+    monkeypatch.undo()
+    if between == "after it":
+        await other.destroy("session:doomed")
+    assert (await keyring.current("session:doomed")).id != doomed.id
+    assert await keyring.current("session:kept") == kept
+    await asyncio.gather(keyring.close(), other.close())
 
 
 async def test_a_key_outlives_a_kill(tmp_path: Path) -> None:
