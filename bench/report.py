@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.controls import has_extras
 from bench.raw_talk import SLOTS
 from bench.retrieval import TALK_SEEDS
 from bench.table import Row, cells
@@ -84,7 +85,10 @@ def _machine(quick: bool, seconds: float) -> list[str]:
         f"{' QUICK=1 (a look only: fewer rounds, smaller crowds)' if quick else ''}, {seconds / 60:.0f} minutes",
         f"- {os.cpu_count()} CPUs of {_processor()}, {platform.system()}, Python {platform.python_version()}; load "
         f"average at the end {os.getloadavg()[1]:.1f}",
-        "- " + ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
+        "- " + ", ".join(f"{name} {version(name)}" for name in (*LIBRARIES, *(("spacy",) if has_extras() else ()))),
+        "- mem0 has our embedder everywhere, so that only the memory differs; its BM25 weights are worked out by "
+        "fastembed's formula, since fastembed downloads them"
+        + ("" if has_extras() else "; spaCy is not installed, `make bench` does"),
         f"- seeds of the generated talk: {', '.join(f'{name} {seed}' for name, seed in TALK_SEEDS.items())} "
         f"({len(SLOTS)} word lists); every other input is fixed",
     ]

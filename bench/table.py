@@ -45,10 +45,14 @@ class Row:
     @property
     def goals(self) -> str:
         sign = "≥" if self.at_least else "≤"
-        parts = [] if self.goal is None else [f"{sign} {self.goal:g} {self.unit}".strip()]
+        parts = [] if self.goal is None else [f"{sign} {_short(self.goal)} {self.unit}".strip()]
         if self.ratio_goal is not None:
             parts.append(f"{sign} {self.ratio_goal:.2g} × control")
         return f"{', '.join(parts)} {'✓' if self.met else '✗'}" if parts else ""
+
+
+def _short(number: float) -> str:
+    return f"{number:,.2f}".rstrip("0").rstrip(".")
 
 
 def percentile(values: Sequence[float], share: float) -> float:

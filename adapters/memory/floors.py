@@ -6,8 +6,11 @@ Chinese, where it knows little more than the signs. So it is measured, once a la
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from adapters.memory.embedder import Embedder
 from adapters.memory.ranking import MEANING, Floor
+from core.errors import MemoryUnavailable
 from core.languages import detect_language
 from core.speech import is_order, is_personal
 from core.statements import asks
@@ -69,6 +72,11 @@ class Floors:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._raised: dict[str, float] = {}
+
+    async def warm(self) -> None:
+        """Measure English now, so that no reply waits for it; an embedder that is away is asked at the first search."""
+        with suppress(MemoryUnavailable):
+            await self._by("en")
 
     async def of(self, question: str, told_in: str) -> Floor:
         """`told_in` is the language of what was found, for questions too short to tell theirs.

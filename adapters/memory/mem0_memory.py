@@ -105,6 +105,7 @@ class Mem0Memory:
     async def warm(self) -> None:
         """Load embedder and index client; mem0 begins to load behind them, unless no model will ever write."""
         await asyncio.gather(self._embedder.warm(), self._namespaces.warm())
+        await self._floors.warm()
         self._warm = True
         if not self._model.is_offline:
             self._mem0.load_soon()

@@ -58,5 +58,8 @@ def test_a_row_is_met_only_when_its_bound_and_its_ratio_are() -> None:
     assert not Row("a", 94.0, "%", 95.0, at_least=True).met
     assert Row("a", 1.0, "ms").met
     assert cells(Row("a", 1.0, "ms"))[2] == ""
+    assert cells(Row("a", 1.0, "ms", 40_000.0))[2] == "≤ 40,000 ms ✓"
+    assert cells(Row("a", 1.0, "%", 90.5532, at_least=True, ratio_goal=0.2))[2] == "≥ 90.55 %, ≥ 0.2 × control ✗"
+    assert cells(Row("a", 0.0, "", 0.0))[2] == "≤ 0 ✓"
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert percentile([3.0, 1.0, 2.0], 0.95) == 3.0

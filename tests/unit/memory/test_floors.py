@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.memory.floors import GENERAL_FLOOR, PERSONAL_FLOOR, Floors
 from adapters.memory.ranking import MEANING
+from core.errors import MemoryUnavailable
 from tests.support.remembering import Mind
 
 TOLD = {
@@ -84,6 +85,27 @@ async def test_floors_stand_above_what_unrelated_sentences_score_and_are_measure
     assert embedder.calls == 2  # for a language without sentences of its own, another's
     await floors.of("Erzähl mir von meiner Tante", "de")
     assert await floors.of("Tell me about my aunt", "de") != await Floors(Measured(0.0)).of("Tell me about my aunt", "")
+
+
+async def test_english_is_measured_while_warming_up() -> None:
+    embedder = Measured(0.3)
+    floors = Floors(embedder)
+    await floors.warm()
+    await floors.of("Where do I live?", "")
+    assert embedder.calls == 1
+
+
+async def test_an_embedder_that_is_away_does_not_keep_memory_from_warming_up() -> None:
+    class Away(Measured):
+        async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if self.calls < 1:
+                self.calls += 1
+                raise MemoryUnavailable("embedder")
+            return await super().embed(texts)
+
+    floors = Floors(Away(0.6))
+    await floors.warm()
+    assert (await floors.of("Who wrote Hamlet?", "")).best > GENERAL_FLOOR.best
 
 
 async def test_an_embedder_that_tells_sentences_apart_keeps_the_floors() -> None:
