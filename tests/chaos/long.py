@@ -37,7 +37,7 @@ CASES = (
     Case("sqlite", 8, (f"{KILL}::test_killed_at_any_point_every_message_is_answered_once_or_labelled",), 100, 2000),
     Case("supabase", 5, (f"{KILL}::test_the_same_holds_for_a_supabase_project",), 30, 600),
     Case("workers", 6, (f"{HERE}/test_workers.py",)),
-    Case("restarts", 4, (f"{HERE}/test_restarts.py",)),
+    Case("restarts", 5, (f"{HERE}/test_restarts.py",)),
     Case("troubles", 6, (HERE, *(f"--ignore={HERE}/test_{name}.py" for name in ALONE))),
 )
 
