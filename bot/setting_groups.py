@@ -331,7 +331,7 @@ class QueueSettings(Group):
     kind: Annotated[Literal["embedded", "postgres"], Lower] = variable(
         "QUEUE", "embedded", "In this process, or on Postgres for several workers"
     )
-    concurrency: int = variable("QUEUE_CONCURRENCY", 64, "Conversations answered at once", ge=1, le=1000)
+    concurrency: int = variable("QUEUE_CONCURRENCY", 200, "Conversations answered at once", ge=1, le=1000)
     lease: Duration = variable(
         "QUEUE_LEASE",
         timedelta(seconds=10),
