@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -162,8 +163,7 @@ class ConversationEngine:
     async def close(self, grace: float) -> None:
         """Accept nothing more, finish running turns within `grace` seconds or hand them back to the inbox."""
         self._closing = True
-        await self._queue.stop(grace)
-        await self.responder.stop()
+        await asyncio.gather(self._queue.stop(grace), self.responder.stop())
         await self._access.settle()
         await self.revision.stop()
         await self.learner.stop()

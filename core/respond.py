@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 8
 """Conversations of one platform whose put-off replies are sent side by side."""
-RETRY_WAIT = 5.0
+RETRY_WAIT = 3.0
 """Seconds that whoever has them sent again waits for them."""
 STOP_WAIT = 1.0
 
