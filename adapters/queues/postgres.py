@@ -115,7 +115,11 @@ class PostgresQueue(EmbeddedQueue):
         self._is_direct: dict[ConversationId, bool] = {}
         self._waiting: dict[LaneKey, int] = {}
         path = {"options": f"-c search_path={SCHEMA}"}
-        self._app = App(connector=PsycopgConnector(conninfo=self._address, kwargs=path, min_size=1, max_size=4))
+        self._app = App(
+            connector=PsycopgConnector(
+                conninfo=self._address, kwargs=path, min_size=1, max_size=4, configure=_without_transactions
+            )
+        )
         self._app.task(name=TASK, pass_context=False)(self._wake)
         self._helpers: list[asyncio.Task[None]] = []
 
@@ -256,6 +260,11 @@ class PostgresQueue(EmbeddedQueue):
 
     def _lost(self, what: str, error: Exception) -> None:
         log.warning("queue %s starts again: %s", what, type(error).__name__)
+
+
+async def _without_transactions(connection: psycopg.AsyncConnection) -> None:
+    """Every call of procrastinate is one statement: a BEGIN and a COMMIT around it are two journeys for nothing."""
+    await connection.set_autocommit(True)
 
 
 def _address(url: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
@@ -42,11 +42,12 @@ class Reader:
         if self._closed:
             raise StoreUnavailable("closed")
 
-        def begin(engine: Engine) -> T:
-            with engine.begin() as connection:
-                return work(connection)
+        transact = partial(self._transact, work)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, transact, self._engine)
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, mapped, begin, self._engine)
+    def _transact(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        with engine.begin() as connection:
+            return work(connection)
 
     async def close(self) -> None:
         """Wait for what is under way. Idempotent."""

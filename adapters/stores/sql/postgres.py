@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from adapters.stores.sql.engine import mapped
+from adapters.stores.sql.engine import Reader, mapped
 from adapters.stores.sql.faults import sqlstate
 from adapters.stores.sql.schema import json_text, json_value
 from core.errors import AnotherRunner, ConfigurationError, StoreUnavailable
@@ -27,6 +30,9 @@ T = TypeVar("T")
 TRIES = 12
 FIRST_PAUSE = 0.002
 """Seconds; doubled at every try, with jitter."""
+TRUSTED = 1.0
+"""Seconds for which a line that was just used counts as alive."""
+_USED = "used_at"
 _BEGIN_AGAIN = {"40001", "40P01"}
 _TAKEN = "23505"
 _RUNNER = 0x4D656D43686174
@@ -42,14 +48,17 @@ def postgres_url(url: str) -> URL:
 
 
 def postgres_engine(url: str, connections: int) -> Engine:
-    """`pool_pre_ping`: a server that was restarted costs one look more, not a failed message."""
-    return create_engine(
+    """A line that the server has cut is replaced before it is used: its restart costs a look, not a message.
+
+    `pool_pre_ping` would ask the server each time, one more journey for every transaction. What it said when it cut
+    the line has arrived already; it is only asked after a pause, in which the network can have lost the line silently.
+    """
+    engine = create_engine(
         postgres_url(url),
         isolation_level="REPEATABLE READ",
         pool_size=connections,
         max_overflow=0,
         pool_timeout=5,
-        pool_pre_ping=True,
         hide_parameters=True,
         json_serializer=json_text,
         json_deserializer=json_value,
@@ -57,6 +66,36 @@ def postgres_engine(url: str, connections: int) -> Engine:
         execution_options={"preserve_rowcount": True},
         connect_args={"connect_timeout": 5},
     )
+
+    def on_checkin(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_USED] = time.monotonic()
+
+    def on_checkout(connection: psycopg.Connection, record: ConnectionPoolEntry, _fairy: object) -> None:
+        now = time.monotonic()
+        idle = now - record.info.get(_USED, now)
+        if not _is_whole(connection) or (idle > TRUSTED and not _answers(engine, connection)):
+            raise DisconnectionError
+
+    event.listen(engine, "checkin", on_checkin)
+    event.listen(engine, "checkout", on_checkout)
+    return engine
+
+
+def _is_whole(connection: psycopg.Connection) -> bool:
+    """As far as is known on this side."""
+    try:
+        for _ in range(2):  # the server's last words, then the end of the line
+            connection.pgconn.consume_input()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def _answers(engine: Engine, connection: psycopg.Connection) -> bool:
+    try:
+        return bool(engine.dialect.do_ping(cast(DBAPIConnection, connection)))
+    except psycopg.Error:
+        return False
 
 
 class ServerWriter:
@@ -87,18 +126,31 @@ class ServerWriter:
         await asyncio.to_thread(self._engine.dispose)
 
 
+class ServerReader(Reader):
+    """Reads begin again as writes do."""
+
+    def _transact(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        return transaction(engine, work)
+
+
 def transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Begin again where the server says so. A lost connection is not tried again: the commit may have reached it."""
+    """Begin again where the server says so, and once where it cut the line before it was asked to commit.
+
+    A line that is lost later is not tried again: the commit may have reached the server.
+    """
     pause = FIRST_PAUSE
     for left in reversed(range(TRIES)):
+        is_first, committing = left == TRIES - 1, False
         try:
             with engine.begin() as connection:
-                return work(connection)
+                result = work(connection)
+                committing = True
+            return result
         except DBAPIError as error:
             state = sqlstate(error)
             # A key that somebody else took meanwhile is found at the second look; the third would find it taken again.
-            again = state in _BEGIN_AGAIN or (state == _TAKEN and left == TRIES - 1)
-            if not (again and left):
+            once = state == _TAKEN or (error.connection_invalidated and not committing)
+            if not left or not (state in _BEGIN_AGAIN or (is_first and once)):
                 raise
         time.sleep(pause * (0.5 + random.random()))  # noqa: S311  # jitter, no secret
         pause *= 2

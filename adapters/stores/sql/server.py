@@ -5,8 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine
 
 from adapters.stores import migrations
-from adapters.stores.sql.engine import Reader
-from adapters.stores.sql.postgres import AdvisoryLock, ServerWriter, postgres_engine
+from adapters.stores.sql.postgres import AdvisoryLock, ServerReader, ServerWriter, postgres_engine
 from adapters.stores.sql.store import SqlStore
 from core.direct import DIRECT
 from core.errors import SchemaMismatch
@@ -36,7 +35,7 @@ class PostgresStore(SqlStore):
         super(SqlStore, self).__init__(
             clock,
             ServerWriter(postgres_engine(url, writers), writers),
-            Reader(postgres_engine(url, readers), readers),
+            ServerReader(postgres_engine(url, readers), readers),
         )
 
     async def open(self) -> None:

@@ -30,13 +30,15 @@ _NEXT_SEQ = (
 )
 _ADD_TURN = inbox.insert()
 _ADD_REPLY = outbox.insert()
-_LOCK = select(1).where(conversations.c.id == bindparam("conversation_id")).with_for_update()
 _IS_OPEN = inbox.c.state.in_(sorted(rules.OPEN_STATES))
 _COUNTED = (TurnState.ACCEPTED, TurnState.RUNNING, TurnState.FAILED)
+# One claim at a time per conversation; SQLite leaves the lock out, its transactions are exclusive anyway.
 _WAITING = (
     select(inbox)
-    .where(inbox.c.conversation_id == bindparam("conversation_id"), inbox.c.lane == bindparam("lane"), _IS_OPEN)
+    .join(conversations, conversations.c.id == inbox.c.conversation_id)
+    .where(conversations.c.id == bindparam("conversation_id"), inbox.c.lane == bindparam("lane"), _IS_OPEN)
     .order_by(inbox.c.seq)
+    .with_for_update(of=conversations)
 )
 _REWRITE = update(inbox).where(inbox.c.id == bindparam("row_id"))
 _END = update(inbox).where(
@@ -90,8 +92,6 @@ class SqlTurns(Group):
         lease_until: datetime,
         now: datetime,
     ) -> tuple[InboxRow, ...]:
-        # One claim at a time per conversation; SQLite leaves the clause out, its transactions are exclusive anyway.
-        connection.execute(_LOCK, {"conversation_id": conversation_id})
         waiting = connection.execute(_WAITING, {"conversation_id": conversation_id, "lane": lane})
         found = [rows.turn_of(row) for row in waiting]
         claimed = rules.as_claimed(rules.next_turn(found, owner, now), owner, lease_until)

@@ -32,6 +32,7 @@ from core.errors import (
 )
 from core.types import ConversationKind, Place, PlatformName, TurnId, UserId, new_id
 from tests.contracts.store.cast import Cast
+from tests.support.polling import eventually
 from tests.support.postgres import Server
 
 COLUMNS = """
@@ -171,6 +172,19 @@ async def test_cut_lines_cost_no_message(server: Server) -> None:
         await store.get_user_by_id(ann.id)
     with pytest.raises(StoreUnavailable):
         await store.create_user()
+
+
+async def test_a_line_cut_before_its_commit_is_no_loss_either(server: Server) -> None:
+    store = PostgresStore(url := server.emptied("contract"), ManualClock())
+    ann = await store.create_user(display_name="Ann")
+    waiting = "select pid from pg_stat_activity where datname = 'contract' and wait_event_type = 'Lock'"
+    with psycopg.connect(url) as other:
+        other.execute("select 1 from users for update")
+        change_of_name = asyncio.create_task(store.update_user(ann.id, UserPatch(display_name="Anna")))
+        await eventually(lambda: bool(rows(url, waiting)))
+        change(url, f"select pg_terminate_backend(pid) from ({waiting})")
+    assert (await change_of_name).display_name == "Anna"
+    await store.close()
 
 
 async def test_two_processes_meet_the_same_people_and_events_at_once(server: Server) -> None:
