@@ -37,7 +37,9 @@ def translate_message(message: discord.Message, me: BotSelf) -> InboundMessage |
     place, kind = place_of(message.channel), kind_of(message.channel)
     if place is None or message.type not in TALK or message.webhook_id is not None:
         return None
-    attachments = tuple(map(_attachment, message.attachments))
+    snapshots = message.message_snapshots
+    forwarded = [file for shot in snapshots for file in shot.attachments]
+    attachments = tuple(map(_attachment, [*message.attachments, *forwarded]))
     text = text_of(message, me.id)
     if not text and not attachments and not is_mentioned(message, me):
         return None
@@ -58,7 +60,7 @@ def translate_message(message: discord.Message, me: BotSelf) -> InboundMessage |
         thread_root=place.thread_id,  # a thread has the id of the message that it starts at
         cursor=str(message.id),
         server_id=str(message.guild.id) if message.guild else "",
-        forwarded=bool(message.message_snapshots),
+        forwarded=bool(snapshots),
     )
 
 

@@ -112,22 +112,22 @@ def _message(event: Payload, me: BotSelf, now: datetime) -> InboundMessage | Non
         return None
     place = _place(event, channel, me)
     root = text_of(event, "thread_ts")
-    shared = [text_of(item, "text") for item in parts_of(event, "attachments") if item.get("is_share") is True]
+    shared = [item for item in parts_of(event, "attachments") if item.get("is_share") is True]
     return InboundMessage(
         place=place,
         kind=kind,
         sender=Sender(user),
-        text=plain_text("\n".join(filter(None, (text_of(event, "text"), *shared))), me),
+        text=plain_text("\n".join(filter(None, (text_of(item, "text") for item in (event, *shared)))), me),
         event_id=event_id_of(channel, ts),
         sent_at=_time(ts, now),
         message_id=ts,
         addressed=addressed,
-        attachments=tuple(_attachment(file) for file in parts_of(event, "files")),
+        attachments=tuple(_attachment(file) for item in (event, *shared) for file in parts_of(item, "files")),
         reply_to=root if root != ts else "",
         reply_thread=root or ts,
         thread_root=event_id_of(channel, place.thread_id) if place.thread_id else "",
         cursor=ts,
-        forwarded=any(shared),
+        forwarded=bool(shared),
         raw=event,
     )
 
