@@ -31,14 +31,16 @@ class Case:
 
 
 KILL = f"{HERE}/test_kill.py"
-ALONE = ("kill", "workers", "restarts")
+PROCESSES = tuple(f"{HERE}/test_{name}.py" for name in ("first_steps", "platforms", "processes", "run"))
+ALONE = (KILL, f"{HERE}/test_workers.py", f"{HERE}/test_restarts.py", *PROCESSES)
 """The files that have a case of their own."""
 CASES = (
     Case("sqlite", 8, (f"{KILL}::test_killed_at_any_point_every_message_is_answered_once_or_labelled",), 100, 2000),
-    Case("supabase", 5, (f"{KILL}::test_the_same_holds_for_a_supabase_project",), 30, 600),
-    Case("workers", 6, (f"{HERE}/test_workers.py",)),
+    Case("supabase", 3.5, (f"{KILL}::test_the_same_holds_for_a_supabase_project",), 20, 400),
+    Case("workers", 5, (f"{HERE}/test_workers.py",)),
     Case("restarts", 5, (f"{HERE}/test_restarts.py",)),
-    Case("troubles", 6, (HERE, *(f"--ignore={HERE}/test_{name}.py" for name in ALONE))),
+    Case("processes", 5, PROCESSES),
+    Case("troubles", 3.5, (HERE, *(f"--ignore={path}" for path in ALONE))),
 )
 
 

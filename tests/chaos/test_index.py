@@ -17,10 +17,8 @@ TROUBLES = re.findall(r"^- (.*?)(?=^- |^$|\Z)", chaos.__doc__ or "", re.MULTILIN
 def test_the_long_form_ends_within_half_an_hour_and_leaves_nothing_out() -> None:
     assert sum(case.minutes for case in long.CASES) <= 30
     named = [where for case in long.CASES for where in case.where if not where.startswith("--")]
-    assert {where.partition("::")[0] for where in named} == {
-        long.HERE,
-        *(f"{long.HERE}/test_{name}.py" for name in long.ALONE),
-    }
+    assert {where.partition("::")[0] for where in named} == {long.HERE, *long.ALONE}
+    assert all((ROOT / path).exists() for path in long.ALONE)
 
 
 def test_the_list_is_read() -> None:
