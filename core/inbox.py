@@ -118,8 +118,6 @@ class Inbox:
         if message.sender.is_bot or not message.addressed:
             return Acceptance.IGNORED
         message = replace(message, text=clean_text(message.text).strip())
-        if not message.text and not message.attachments and message.kind is ConversationKind.PRIVATE:
-            return Acceptance.IGNORED
         async with self._locks.holding(message.place), self._line:
             if not await self._access.admits(message):
                 return Acceptance.REFUSED
