@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 SEND_TRIES = 4
 NONCE_LIFE = timedelta(minutes=2)
 TYPING_SECONDS = 4.0
+TYPING_DELAY = 0.5
+"""Seconds until the first indicator: nobody misses it so soon, and a quicker reply does without that call."""
 
 
 class Delivery:
@@ -65,7 +67,7 @@ class Delivery:
             raise DeliveryRefused("no adapter for this platform here") from None
 
     def open(self, outbox: OutboxRow) -> LiveReply:
-        """Begin a reply: typing indicator at once, text as soon as there is some."""
+        """Begin a reply: typing indicator soon, text as soon as there is some."""
         return LiveReply(self, self._store, self.adapter(outbox.address), outbox)
 
     async def say(self, address: ReplyAddress, reply: Reply, nonce: str) -> None:
@@ -237,14 +239,18 @@ class LiveReply:
 
     async def _type_until_text(self) -> None:
         typing = self._adapter if isinstance(self._adapter, SupportsTyping) else None
+        await self._text_within(TYPING_DELAY)
         while not self._changed.is_set():
             if typing is not None:
                 with suppress(DeliveryError):
                     await typing.typing(self._outbox.address)
-            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the text.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(TYPING_SECONDS):
-                    await self._changed.wait()
+            await self._text_within(TYPING_SECONDS)
+
+    async def _text_within(self, seconds: float) -> None:
+        # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the text.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     async def _begin(self) -> bool:
         capabilities = self._adapter.capabilities

@@ -12,7 +12,7 @@ from adapters.stores.memory import MemoryStore
 from core.capabilities import StreamingStyle
 from core.delivery import Delivery
 from core.errors import DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
-from core.messages import OutboxRow, Reply, ReplyKind
+from core.messages import OutboxRow, Reply, ReplyAddress, ReplyKind
 from core.policy import EnginePolicy
 from core.ports import PlatformAdapter
 from core.types import Audience, OutboxState, PlatformName
@@ -59,6 +59,34 @@ async def test_a_growing_reply_is_one_message_edited() -> None:
     await live.finish(REPLY)
     assert adapter.shown == {"m1": "the whole answer"}
     assert (await state_of(stage, outbox)).state is OutboxState.SENT
+
+
+class TypingAdapter(EditingAdapter):
+    def __init__(self) -> None:
+        super().__init__(capabilities=EDITING)
+        self.typed = 0
+
+    async def typing(self, address: ReplyAddress) -> None:
+        self.typed += 1
+
+
+async def test_who_waits_is_shown_that_an_answer_is_being_written() -> None:
+    adapter = TypingAdapter()
+    _, delivery, outbox = await on_stage(adapter)
+    live = delivery.open(outbox)
+    await eventually(lambda: adapter.typed)
+    await live.finish(REPLY)
+    assert adapter.shown == {"m1": "the whole answer"}
+
+
+async def test_a_quick_answer_needs_no_such_sign() -> None:
+    adapter = TypingAdapter()
+    _, delivery, outbox = await on_stage(adapter)
+    live = delivery.open(outbox)
+    live.push("the")
+    await eventually(lambda: "m1" in adapter.shown)
+    await live.finish(REPLY)
+    assert adapter.typed == 0
 
 
 async def test_an_update_that_fails_does_not_keep_the_final_text_back() -> None:
