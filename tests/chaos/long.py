@@ -39,8 +39,8 @@ CASES = (
     Case("supabase", 3.5, (f"{KILL}::test_the_same_holds_for_a_supabase_project",), 20, 400),
     Case("workers", 5, (f"{HERE}/test_workers.py",)),
     Case("restarts", 5, (f"{HERE}/test_restarts.py",)),
-    Case("processes", 5, PROCESSES),
-    Case("troubles", 3.5, (HERE, *(f"--ignore={path}" for path in ALONE))),
+    Case("processes", 7, PROCESSES),
+    Case("troubles", 1.5, (HERE, *(f"--ignore={path}" for path in ALONE))),
 )
 
 
