@@ -72,7 +72,7 @@ AT_ONCE = 16
 
 
 Foresee = Callable[[str], None]
-Notify = Callable[[ConversationId, Lane], Awaitable[None]]
+Notify = Callable[[ConversationId, Lane, int | None], Awaitable[None]]
 Stop = Callable[[ConversationId], Awaitable[bool]]
 SessionEnded = Callable[[MemoryNamespace], None]
 
@@ -126,7 +126,7 @@ class Inbox:
             return Acceptance.DUPLICATE
         with turn_context(row.id):
             log.info("message accepted for the %s lane", row.lane)
-        await self._notify(row.stamp.conversation_id, row.lane)
+        await self._notify(row.stamp.conversation_id, row.lane, row.seq)
         return Acceptance.ACCEPTED
 
     async def edit(self, event: MessageEdited) -> bool:
@@ -154,7 +154,7 @@ class Inbox:
         address = replace(newest.address, reply_to="", handle="")
         row, outbox = await self._notice(new_id(), stamp, address, self._clock.now(), text)
         if await self._store.accept(AcceptBatch(row=row, outbox=outbox)) is not None:
-            await self._notify(conversation_id, Lane.MAIN)
+            await self._notify(conversation_id, Lane.MAIN, None)
 
     async def _notice(
         self, event: str, stamp: Stamp, address: ReplyAddress, sent_at: datetime, text: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.05
 """Seconds before a failed turn is run again, doubled with each try."""
+
+UNKNOWN = sys.maxsize
+"""Where nobody said up to which row a lane is filled, it is claimed from until a claim finds nothing."""
 
 LaneKey = tuple[ConversationId, Lane]
 
@@ -39,7 +43,7 @@ class EmbeddedQueue:
         self._poll = poll
         self._handler: TurnHandler | None = None
         self._lanes: dict[LaneKey, asyncio.Task[None]] = {}
-        self._woken: set[LaneKey] = set()
+        self._woken: dict[LaneKey, int] = {}
         self._running: dict[LaneKey, tuple[TurnId, asyncio.Task[None]]] = {}
         self._housekeeping: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -52,9 +56,9 @@ class EmbeddedQueue:
             asyncio.create_task(self._every(self._lease.total_seconds() / 3, self._renew)),
         ]
 
-    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN) -> None:
+    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN, newest: int | None = None) -> None:
         key = (conversation_id, lane)
-        self._woken.add(key)
+        self._woken[key] = max(self._woken.get(key, 0), UNKNOWN if newest is None else newest)
         if key not in self._lanes and self._handler is not None and not self._stopping:
             self._lanes[key] = asyncio.create_task(self._work(key))
 
@@ -81,16 +85,16 @@ class EmbeddedQueue:
         """Run the turns of one lane until there is none to claim."""
         try:
             while key in self._woken and not self._stopping:
-                self._woken.discard(key)
-                while not self._stopping and await self._run_next(key):
+                newest = self._woken.pop(key)
+                while not self._stopping and await self._run_next(key, newest):
                     pass
         finally:
             del self._lanes[key]
             if key in self._woken and not self._stopping:
-                await self.notify(*key)
+                await self.notify(*key, self._woken[key])
 
-    async def _run_next(self, key: LaneKey) -> bool:
-        """Claim and run one turn; whether the lane may have another one."""
+    async def _run_next(self, key: LaneKey, newest: int) -> bool:
+        """Claim and run one turn; whether the lane, filled up to the row `newest`, may have another one."""
         async with self._slots:
             try:
                 now = self._clock.now()
@@ -98,9 +102,9 @@ class EmbeddedQueue:
             except MemoryChatError as error:
                 log.warning("claim failed: %s", type(error).__name__)
                 return False
-            return bool(rows) and await self._run(key, rows)
+            return bool(rows) and await self._run(key, rows, newest)
 
-    async def _run(self, key: LaneKey, rows: tuple[InboxRow, ...]) -> bool:
+    async def _run(self, key: LaneKey, rows: tuple[InboxRow, ...], newest: int) -> bool:
         assert self._handler is not None
         turn_id = rows[0].id
         task = asyncio.create_task(_handle(self._handler, rows))
@@ -120,7 +124,7 @@ class EmbeddedQueue:
             return True
         error = task.exception()
         if error is None:
-            return True
+            return max(row.seq for row in rows) < newest
         log.error("turn failed and is taken up again: %s at %s", type(error).__name__, where(error))
         await asyncio.sleep(FIRST_PAUSE * 2 ** min(rows[0].attempts, 5))
         return await self._hand_back(turn_id)

@@ -136,7 +136,7 @@ class PostgresQueue(EmbeddedQueue):
                 asyncio.create_task(self._every(HEARTBEAT, self._reap)),
             ]
 
-    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN) -> None:
+    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN, newest: int | None = None) -> None:
         """What is another process's needs nothing: the job was written with the row, and what has none (a turn taken
         back for `/retry`) is found by looking."""
         try:

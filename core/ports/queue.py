@@ -21,8 +21,8 @@ class TurnQueue(Protocol):
         """Begin to work, unfinished rows of earlier runs first."""
         ...
 
-    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN) -> None:
-        """There is something new in a conversation."""
+    async def notify(self, conversation_id: ConversationId, lane: Lane = Lane.MAIN, newest: int | None = None) -> None:
+        """There is something new in a conversation; `newest` is its last row's `seq`, where the caller knows it."""
         ...
 
     async def cancel(self, conversation_id: ConversationId) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,33 @@ async def test_the_turns_of_a_conversation_run_one_by_one_in_order() -> None:
     await queue.notify(stage.conversation.id)
     await queue.drain()
     assert worker.done == turns
+    await queue.stop(0)
+
+
+class CountingStore(MemoryStore):
+    claims = 0
+
+    async def claim_turn(self, *which: Any) -> tuple[InboxRow, ...]:
+        self.claims += 1
+        return await super().claim_turn(*which)
+
+
+async def test_a_lane_whose_end_is_known_is_not_claimed_from_in_vain() -> None:
+    store = CountingStore(SystemClock())
+    stage, worker = await Stage.set(store), Worker(store)
+    queue = EmbeddedQueue(store, SystemClock(), owner="one")
+    await queue.start(worker)
+    for _ in range(3):
+        row = await stage.accept()
+        await queue.notify(stage.conversation.id, Lane.MAIN, row.seq)
+    await queue.drain()
+    assert (len(worker.done), store.claims) == (3, 3)
+    worker.failures.append(StoreUnavailable("once"))
+    row = await stage.accept()
+    await queue.notify(stage.conversation.id, Lane.MAIN, row.seq)
+    await queue.drain()
+    assert worker.done[-1] == row.id
+    assert store.claims == 5
     await queue.stop(0)
 
 

@@ -103,7 +103,10 @@ class ConsoleAdapter:
 
     async def _read(self) -> None:
         async for line in self._face.lines():
-            await self._say(line)
+            if line.strip():
+                await self._say(line)
+            else:
+                await self._face.problem(EmptyMessage.user_message)
 
     async def _say(self, line: str) -> None:
         assert self._accept is not None
@@ -117,8 +120,6 @@ class ConsoleAdapter:
                 if acceptance is Acceptance.ACCEPTED:
                     await self._settled()
                     self.unanswered += not (self._answered or self._given_up.is_set())
-                elif acceptance is Acceptance.IGNORED:
-                    await self._face.problem(EmptyMessage.user_message)
             except MemoryChatError as error:
                 self.refused += 1
                 await self._face.problem(error.user_message)
