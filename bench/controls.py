@@ -160,6 +160,8 @@ def _run_mem0(folder: str) -> None:
         message = {"role": "user", "content": text, "name": speaker}
         for row in memory.add([message], user_id=namespace, infer=False)["results"]:
             names[row["id"]] = name
+            # mem0 links entities where its model wrote the memory or one is changed, not where a text is kept as it is.
+            memory._link_entities_for_memory(row["id"], text, {"user_id": namespace})
     assert not has_extras() or memory._entity_store is not None, "mem0 linked no entities"
     answers = []
     for namespace, question in job["asked"]:
