@@ -72,6 +72,10 @@ _STOP_WORDS: dict[str, frozenset[str]] = {
     }.items()
 }
 _LETTERS = {"de": "ßäöü", "es": "ñ¿¡", "fr": "çœèêù", "pt": "ãõ", "pl": "łąęśżźćń", "tr": "ğışİ", "it": "òì"}
+_LANGUAGES_OF = {
+    word: tuple(language for language, stop in _STOP_WORDS.items() if word in stop)
+    for word in frozenset().union(*_STOP_WORDS.values())
+}
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
@@ -81,18 +85,20 @@ _URL = re.compile(r"https?://\S+")
 def detect_language(text: str) -> str:
     """The ISO 639-1 code of the text's language, by script, stop words and letters; `''` where nothing tells."""
     text = _URL.sub("", text).lower()
-    letters = sum(ch.isalpha() for ch in text)
-    for language, pattern in _SCRIPTS:
+    foreign = not text.isascii()
+    letters = sum(ch.isalpha() for ch in text) if foreign else 0
+    for language, pattern in _SCRIPTS if foreign else ():
         # A foreign name in a sentence does not change its language, so a fifth of the letters must be in the script;
         # Ukrainian and Persian are told from Russian and Arabic by a few letters only.
         share = 0.03 if language in {"uk", "fa"} else 0.2
         if letters and len(pattern.findall(text)) > share * letters:
             return language
-    words = _words(text)
-    scores = {
-        language: sum(word in stop for word in words) + 0.6 * any(ch in text for ch in _LETTERS.get(language, ""))
-        for language, stop in _STOP_WORDS.items()
-    }
+    scores = dict.fromkeys(_STOP_WORDS, 0.0)
+    for word in _words(text):
+        for language in _LANGUAGES_OF.get(word, ()):
+            scores[language] += 1
+    for language, signs in _LETTERS.items() if foreign else ():
+        scores[language] += 0.6 * any(ch in text for ch in signs)
     best = max(scores, key=lambda language: scores[language])
     return best if scores[best] else ""
 

@@ -29,6 +29,8 @@ def clean_text(text: str) -> str:
     Line ends become `\\n`; control characters (but newline and tab), direction overrides and hidden tags are removed;
     surrogate pairs are joined and lone surrogates become U+FFFD.
     """
+    if text.isprintable():
+        return text  # nothing of all that is printable, and most texts are
     joined = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return _TAGS.sub(lambda match: match[1] or "", _LINE_ENDS.sub("\n", _UNWANTED.sub("", joined)))
 
