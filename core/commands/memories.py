@@ -46,7 +46,8 @@ async def _show_found(context: CommandContext, scope: Scope, query: str) -> Comm
     shown = found[:PAGE_SIZE]
     await remember_listing(context, [scope.entry(memory) for memory in shown])
     lines, buttons = numbered(context, shown)
-    return CommandReply(f"What I remember about that in {scope.name}:\n\n{lines}", buttons)
+    foot = "`/forget NUMBER` forgets one."
+    return CommandReply(f"What I remember about that in {scope.name}:\n\n{lines}\n\n{foot}", buttons)
 
 
 async def remember(context: CommandContext, arguments: Arguments) -> CommandReply:

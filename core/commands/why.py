@@ -40,7 +40,8 @@ async def why(context: CommandContext, arguments: Arguments) -> CommandReply:
         if await may_forget(context, entry):
             buttons.append(forget_button(context, memory, f"Forget {number}"))
     text = "\n".join(lines)
-    return CommandReply(f"**My last reply to you used {memories(len(used))}**\n\n{text}", tuple(buttons))
+    foot = "\n\n`/forget NUMBER` forgets one." if buttons else ""
+    return CommandReply(f"**My last reply to you used {memories(len(used))}**\n\n{text}{foot}", tuple(buttons))
 
 
 def _why_entry(context: CommandContext, memory: Memory) -> Entry:

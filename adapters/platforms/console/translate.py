@@ -65,8 +65,9 @@ def markdown_of(reply: Reply) -> str:
 
 
 def lines_of(buttons: Sequence[Button]) -> list[str]:
-    """Buttons as commands to type."""
-    return [f"{printable(button.command)}  {printable(button.label)}" for button in buttons]
+    """Buttons as commands to type. An entry of a list (`#` and its id) has a number in the list, which is shorter."""
+    typed = [button for button in buttons if " #" not in button.command]
+    return [f"{printable(button.command)}  {printable(button.label)}" for button in typed]
 
 
 def piped_text(reply: Reply) -> str:

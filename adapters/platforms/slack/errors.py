@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from adapters.platforms.slack.payload import text_of
+from adapters.platforms.payload import text_of
 from core.errors import ConfigurationError, DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown
 
 SDK_ERRORS = (SlackClientError, aiohttp.ClientError, asyncio.TimeoutError, json.JSONDecodeError)

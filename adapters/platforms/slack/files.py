@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from adapters.platforms.payload import part_of, text_of
 from adapters.platforms.slack.client import SlackClient
 from adapters.platforms.slack.errors import delivering
-from adapters.platforms.slack.payload import part_of, text_of
 from core.errors import BadArgument, DeliveryError, NotFound
 from core.messages import Attachment
 

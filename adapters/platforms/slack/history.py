@@ -8,9 +8,9 @@ from datetime import datetime
 
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from adapters.platforms.payload import Payload, parts_of, text_of
 from adapters.platforms.slack.client import SlackClient
 from adapters.platforms.slack.errors import delivering
-from adapters.platforms.slack.payload import Payload, parts_of, text_of
 from adapters.platforms.slack.translate import TALK, BotSelf, history_message, mentioned, plain_text, with_names
 from adapters.platforms.slack.workspace import Workspace
 from core.messages import InboundMessage, ReplyAddress

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 from slack_bolt.response import BoltResponse
 
+from adapters.platforms.payload import Payload, text_of
 from adapters.platforms.slack.outbound import Interactions, Outbound
-from adapters.platforms.slack.payload import Payload, text_of
 from adapters.platforms.slack.render import Rendered
 from adapters.platforms.slack.translate import BotSelf, is_interaction, may_join, mentioned, translate, with_names
 from adapters.platforms.slack.workspace import Workspace

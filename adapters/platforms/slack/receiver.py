@@ -21,9 +21,9 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from adapters.platforms.payload import Payload, part_of, text_of
 from adapters.platforms.slack.client import SDK_LOG
 from adapters.platforms.slack.config import SlackConfig
-from adapters.platforms.slack.payload import Payload, part_of, text_of
 from adapters.platforms.slack.translate import BotSelf
 
 log = logging.getLogger(__name__)

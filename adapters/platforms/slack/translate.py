@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from adapters.platforms.payload import Payload, number_of, part_of, parts_of, text_of
 from adapters.platforms.slack.config import PLATFORM, UMBRELLA, Engagement
-from adapters.platforms.slack.payload import Payload, number_of, part_of, parts_of, text_of
 from core.messages import Attachment, InboundEvent, InboundMessage, MessageDeleted, MessageEdited, Sender
 from core.types import Audience, ConversationKind, Place
 

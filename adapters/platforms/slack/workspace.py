@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from adapters.platforms.payload import part_of, parts_of, text_of
 from adapters.platforms.slack.client import SlackClient
 from adapters.platforms.slack.errors import SDK_ERRORS, delivering, error_code
-from adapters.platforms.slack.payload import part_of, parts_of, text_of
 from adapters.platforms.slack.translate import BotSelf
 
 log = logging.getLogger(__name__)

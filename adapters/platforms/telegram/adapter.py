@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from telegram.constants import ChatAction
 from telegram.error import TelegramError
 
+from adapters.platforms.payload import part_of, text_of
 from adapters.platforms.telegram.client import build_bot
 from adapters.platforms.telegram.commands import CommandSpec
 from adapters.platforms.telegram.config import CAPABILITIES, PLATFORM, TelegramConfig
@@ -20,7 +21,6 @@ from adapters.platforms.telegram.connect import connect, keep_connecting, listen
 from adapters.platforms.telegram.files import download
 from adapters.platforms.telegram.managers import Managers
 from adapters.platforms.telegram.pace import Pacer
-from adapters.platforms.telegram.payload import part_of, text_of
 from adapters.platforms.telegram.poll import Poller
 from adapters.platforms.telegram.post import OnMigrated, Post, Target
 from adapters.platforms.telegram.private import ForOneReader

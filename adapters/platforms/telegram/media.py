@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from adapters.platforms.telegram.payload import number_of, part_of, parts_of, text_of
+from adapters.platforms.payload import number_of, part_of, parts_of, text_of
 from core.messages import Attachment
 
 _FILES = {

@@ -14,8 +14,8 @@ from typing import Any
 
 from telegram.error import Conflict, RetryAfter, TelegramError
 
+from adapters.platforms.payload import number_of
 from adapters.platforms.telegram.errors import retry_seconds
-from adapters.platforms.telegram.payload import number_of
 from adapters.platforms.telegram.translate import chat_of
 from core.errors import StoreError
 

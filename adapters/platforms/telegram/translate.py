@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from adapters.platforms.payload import number_of, part_of, parts_of, text_of
 from adapters.platforms.telegram.config import PLATFORM, Engagement
 from adapters.platforms.telegram.media import attachments_of
-from adapters.platforms.telegram.payload import number_of, part_of, parts_of, text_of
 from core.messages import InboundMessage, MessageEdited, Sender
 from core.types import Audience, ConversationKind, Place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import given
@@ -71,5 +72,6 @@ def test_a_piped_reply_carries_its_buttons_badge_and_label() -> None:
         buttons=(Button("Delete", "/confirm x1", danger=True), Button("Keep", "/cancel x1")),
     )
     assert piped_text(reply) == "Delete **it**?\n\n/confirm x1  Delete\n/cancel x1  Keep\n\n[🕶 incognito]"
+    assert piped_text(replace(reply, buttons=(Button("Forget 1", "/forget #1f"),), badge="")) == "Delete **it**?"
     plain = Reply(text="\nhi\n", kind=ReplyKind.ANSWER, audience=Audience.ASKER, maybe_duplicate=True)
     assert markdown_of(plain) == "hi\n\n_(may be a duplicate)_"
