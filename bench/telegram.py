@@ -26,6 +26,8 @@ PERSON = 101
 WARM_UP = 10
 BARE = "python-telegram-bot + openai, no memory"
 DEADLINE = 30.0
+SETTLED = 5.0
+"""Seconds after the first answers: a process that has just begun to hear still loads its page and what learning needs."""
 
 
 async def measure() -> list[Row]:
@@ -53,6 +55,8 @@ async def _talk(telegram: str, count: int) -> list[float]:
     for number in range(WARM_UP + count):
         text = f"My boat number {number} is called Tern" if number % 2 else f"What is my boat {number - 1} called?"
         times.append(await emulator.control(telegram, "ask", PERSON, text))
+        if number == WARM_UP - 1:
+            await asyncio.sleep(SETTLED)
         # As a person would: nobody writes while the last reply is still being put away.
         await asyncio.sleep(0.03)
     return times[WARM_UP:]
