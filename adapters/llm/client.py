@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import httpx2
 from openai import AsyncOpenAI, AsyncStream, BadRequestError, UnprocessableEntityError
@@ -63,8 +63,15 @@ class Client:
         while True:
             spoken = self._dialect.spoken(request, trying)
             try:
-                # Any: the overloads of `create` cannot be told apart by a built request.
-                answer: object = await cast(Any, self._sdk.chat.completions).create(**spoken)
+                # Not `chat.completions.create`: the request is in the server's own words already, and to walk through
+                # forty messages in search of what to translate takes the SDK 10 ms of each answer.
+                answer: object = await self._sdk.post(
+                    "/chat/completions",
+                    cast_to=ChatCompletion,
+                    body=spoken,
+                    stream=bool(spoken.get("stream")),
+                    stream_cls=AsyncStream[ChatCompletionChunk],
+                )
             except (BadRequestError, UnprocessableEntityError) as error:
                 way = self._dialect.way_around(spoken, error, trying)
                 if way is None:
