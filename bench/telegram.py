@@ -27,7 +27,7 @@ WARM_UP = 10
 BARE = "python-telegram-bot + openai, no memory"
 DEADLINE = 30.0
 SETTLED = 5.0
-"""Seconds after the first answers: a process that has just begun to hear still loads its page and what learning needs."""
+"""Seconds after the first answers: a process that just began to hear still loads its page and what learning needs."""
 
 
 async def measure() -> list[Row]:
