@@ -29,10 +29,9 @@ async def test_each_platform_shows_the_words_and_forgets_them_with_a_press(
         assert "used 1 memory" in shown
         assert f"told on {platform.capitalize()}" in shown
         assert f"my dog is called {FACT}" in shown
-        assert "Forget 1" in shown or chat.adapter.capabilities.buttons
+        assert "/forget NUMBER" in shown
         if platform == "console":
-            command = next(line for line in shown.splitlines() if line.startswith("/forget")).split("  ")[0]
-            gone = await chat.asks(command)
+            gone = await chat.asks("/forget 1")
         else:
             known = len(chat.heard)
             await chat.press("Forget 1")
