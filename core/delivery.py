@@ -231,6 +231,7 @@ class LiveReply:
     async def _run(self) -> None:
         try:
             await self._type_until_text()
+            await asyncio.sleep(self._adapter.capabilities.preview_after)
             if await self._begin():
                 await self._keep_showing()
         except MemoryChatError as error:
@@ -278,7 +279,7 @@ class LiveReply:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._text != self._shown:
+            while self._text != self._shown:
                 pause = await self._show()
                 if self._stream.message_ids != known:
                     known = self._stream.message_ids
@@ -288,14 +289,14 @@ class LiveReply:
     async def _show(self) -> float:
         """Show the newest text; the seconds to leave the platform alone now."""
         assert self._stream is not None
-        text = self._text
+        text, interval = self._text, self._adapter.capabilities.edit_interval
         try:
             self._updating = asyncio.ensure_future(self._stream.update(text))
             await asyncio.shield(self._updating)
         except DeliveryRateLimited as error:
-            return error.retry_after
+            return max(error.retry_after, interval)
         self._shown = text
-        return self._adapter.capabilities.edit_interval
+        return interval
 
 
 class EditStream:

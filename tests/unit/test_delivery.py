@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -59,6 +60,18 @@ async def test_a_growing_reply_is_one_message_edited() -> None:
     await live.finish(REPLY)
     assert adapter.shown == {"m1": "the whole answer"}
     assert (await state_of(stage, outbox)).state is OutboxState.SENT
+
+
+async def test_a_reply_that_is_whole_at_once_has_no_preview() -> None:
+    adapter = EditingAdapter(capabilities=replace(EDITING, preview_after=30.0))
+    stage, delivery, outbox = await on_stage(adapter)
+    live = delivery.open(outbox)
+    live.push("the")
+    await asyncio.sleep(0.01)
+    assert (await state_of(stage, outbox)).state is OutboxState.READY
+    await live.finish(REPLY)
+    assert adapter.shown == {"m1": "the whole answer"}
+    assert (len(adapter.finals), adapter.edits) == (1, 0)
 
 
 class TypingAdapter(EditingAdapter):

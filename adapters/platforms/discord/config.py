@@ -15,6 +15,7 @@ PLATFORM = PlatformName("discord")
 CAPABILITIES = PlatformCapabilities(
     max_characters=LIMIT,
     streaming=StreamingStyle.NATIVE,
+    preview_after=0.2,
     edit_interval=1.2,  # five edits in five seconds in a channel, with some to spare for its other replies
     threads=True,
     private_replies=PrivateReplies.EPHEMERAL,

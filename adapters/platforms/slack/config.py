@@ -14,6 +14,7 @@ PLATFORM = PlatformName("slack")
 CAPABILITIES = PlatformCapabilities(
     max_characters=LIMIT,
     streaming=StreamingStyle.NATIVE,
+    preview_after=0.2,
     edit_interval=1.0,  # about one message a second in a channel (https://docs.slack.dev/apis/web-api/rate-limits)
     threads=True,
     private_replies=PrivateReplies.EPHEMERAL,

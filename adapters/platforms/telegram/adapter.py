@@ -115,7 +115,7 @@ class TelegramAdapter:
         preview: Preview = DraftPreview(self._bot, self._pacer, target, nonce, self._drafts)
         if address.kind is ConversationKind.SHARED:
             preview = EditPreview(self._post, self._pacer, target)
-        return TelegramStream(self._post, target, preview, self._config.preview_after)
+        return TelegramStream(self._post, target, preview)
 
     async def typing(self, address: ReplyAddress) -> None:
         """In the background: an answer never waits for its announcement."""

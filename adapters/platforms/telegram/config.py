@@ -13,6 +13,7 @@ PLATFORM = PlatformName("telegram")
 CAPABILITIES = PlatformCapabilities(
     max_characters=4096,  # UTF-16 units
     streaming=StreamingStyle.NATIVE,
+    preview_after=0.2,
     edit_interval=1.0,  # groups are slower: the stream itself leaves updates out there
     threads=True,
     private_replies=PrivateReplies.DIRECT,
@@ -61,8 +62,7 @@ class Pace:
 class TelegramConfig:
     """`base_url` and `base_file_url` as the SDK wants them: the token is appended. With `webhook_url` Telegram pushes
     there (and `webhook_secret` must be set), without it the adapter polls. Times in seconds; pauses
-    after failures begin with `retry_pause` and double; a reply that is complete within `preview_after` of its first
-    words has no preview, which would only use up the chat's budget."""
+    after failures begin with `retry_pause` and double."""
 
     token: str = field(repr=False)
     base_url: str = "https://api.telegram.org/bot"
@@ -74,4 +74,3 @@ class TelegramConfig:
     poll_timeout: int = 30
     request_timeout: float = 20.0
     retry_pause: float = 0.5
-    preview_after: float = 0.2

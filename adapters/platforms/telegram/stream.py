@@ -39,11 +39,10 @@ class Preview(Protocol):
 class TelegramStream:
     """`core.ports.platform.ReplyStream` over one kind of preview."""
 
-    def __init__(self, post: Post, target: Target, preview: Preview, first_after: float) -> None:
+    def __init__(self, post: Post, target: Target, preview: Preview) -> None:
         self._post = post
         self._target = target
         self._preview = preview
-        self._first_at = time.monotonic() + first_after
         self._under_way: asyncio.Task[None] | None = None
 
     @property
@@ -51,8 +50,6 @@ class TelegramStream:
         return self._preview.message_ids
 
     async def update(self, text: str) -> None:
-        if (wait := self._first_at - time.monotonic()) > 0:
-            raise DeliveryRateLimited("first preview", retry_after=wait)
         if parts := render_text(text):
             self._under_way = asyncio.create_task(self._preview.show(parts))
             await asyncio.shield(self._under_way)

@@ -86,6 +86,10 @@ class Chat:
         """What stands in the private chat from the bot, oldest first."""
         raise NotImplementedError
 
+    def growing(self) -> str:
+        """The end of what she sees while a reply is being made."""
+        return self.visible()[-1]
+
     def alone(self) -> list[str]:
         """What Anna alone can read of the answers to her commands in a room."""
         return self.visible()
@@ -147,6 +151,9 @@ class TelegramChat(Chat):
 
     def visible(self) -> list[str]:
         return self.server.visible_messages(ANNA)
+
+    def growing(self) -> str:
+        return str(self.server.drafts[-1]["text"]) if self.server.drafts else ""
 
 
 @dataclass

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from adapters.memory.embedder import OnnxEmbedder
+from adapters.platforms.discord import adapter as discord_adapter
 from core.access import AccessMode, AccessRule
-from core.capabilities import PrivateReplies
+from core.capabilities import PrivateReplies, StreamingStyle
 from core.errors import ModelUnavailable
 from tests.contracts.platform import trouble
 from tests.contracts.platform.chats import CHATS, Chat, opened
@@ -42,6 +44,24 @@ async def test_talk_is_remembered_by_the_next_talk(chat: Chat) -> None:
     await chat.asks("/new")
     await chat.asks("what is my dog called?")
     assert "Rex" in chat.model.calls[-1].system
+
+
+async def test_a_reply_that_takes_its_time_is_seen_growing_and_stands_there_once(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if chat.adapter.capabilities.streaming is StreamingStyle.NONE:
+        pytest.skip("a pipe gets whole replies")
+    # simcord's clock stands still, so that the pause before a first preview would never end there.
+    monkeypatch.setattr(discord_adapter, "CAPABILITIES", replace(discord_adapter.CAPABILITIES, preview_after=0.0))
+    await chat.asks("hello")
+    before = len(chat.visible())
+    chat.model.gate.clear()
+    await chat.say("tell me")
+    await eventually(lambda: chat.growing() == "You")
+    chat.model.gate.set()
+    await eventually(lambda: chat.visible()[before:] == ["You said: tell me"])
+    await chat.settled()
+    assert chat.visible()[before:] == ["You said: tell me"]
 
 
 async def test_profiles_are_walls(chat: Chat) -> None:

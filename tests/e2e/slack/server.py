@@ -14,7 +14,6 @@ sizes, stream states, uses of a response_url) and can be told to fail.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import time
 from typing import Any, Self
@@ -74,7 +73,7 @@ class SlackServer:
         self.scopes = ["chat:write", "im:history", "users:read"]
         self.closed_directs: set[str] = set()
         self.sent: list[Sent] = []
-        self._clock = itertools.count(int(time.time()) * 1_000_000)
+        self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -207,7 +206,7 @@ class SlackServer:
         return [arguments for name, arguments in self.calls if name == method]
 
     def now(self) -> str:
-        micros = next(self._clock)
+        self._last = micros = max(time.time_ns() // 1000, self._last + 1)
         return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
 
     def deliver(self, kind: str, payload: Json) -> Sent:

@@ -241,21 +241,23 @@ async def test_a_ticket_that_no_longer_opens_is_replaced(slack: SlackServer, des
 async def test_after_a_long_time_without_a_socket_it_is_known_what_to_read_back(slack: SlackServer, desk: Desk) -> None:
     adapter = SlackAdapter(replace(config_for(slack), gap=1.0))
     await adapter.start(desk.accept)
-    slack.say(ANNA, "before")
-    await acknowledged(*slack.sent)
-    gap = asyncio.create_task(adapter.gap())
-    slack.socket.refuse_connections = 1_000
-    await slack.socket.drop()
-    slack.say(ANNA, "into the dark")
-    slack.socket.waiting.clear()  # Slack has given up sending it
-    tried, began = slack.socket.refuse_connections, time.monotonic()
-    await eventually(lambda: slack.socket.refuse_connections < tried and time.monotonic() - began > 1.1)
-    assert not gap.done()
-    slack.socket.refuse_connections = 0
-    since = await asyncio.wait_for(gap, 20.0)
-    place = desk.messages[0].place
-    assert [message.text async for message in adapter.backlog(place, "", since)][-1] == "into the dark"
-    await adapter.stop()
+    try:
+        slack.say(ANNA, "before")
+        await acknowledged(*slack.sent)
+        gap = asyncio.create_task(adapter.gap())
+        slack.socket.refuse_connections = 1_000
+        await slack.socket.drop()
+        slack.say(ANNA, "into the dark")
+        slack.socket.waiting.clear()  # Slack has given up sending it
+        tried, began = slack.socket.refuse_connections, time.monotonic()
+        await eventually(lambda: slack.socket.refuse_connections < tried and time.monotonic() - began > 1.1)
+        assert not gap.done()
+        slack.socket.refuse_connections = 0
+        since = await asyncio.wait_for(gap, 20.0)
+        place = desk.messages[0].place
+        assert [message.text async for message in adapter.backlog(place, "", since)][-1] == "into the dark"
+    finally:
+        await adapter.stop()
 
 
 async def test_stopping_acknowledges_what_is_under_way(slack: SlackServer, desk: Desk) -> None:

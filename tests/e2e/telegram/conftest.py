@@ -81,7 +81,6 @@ def config_for(telegram: TelegramServer, **changes: Any) -> TelegramConfig:
         "poll_timeout": 5,
         "request_timeout": 2.0,
         "retry_pause": 0.01,
-        "preview_after": 0.0,
     }
     return TelegramConfig(**(settings | changes))
 

@@ -396,19 +396,6 @@ async def test_in_private_a_draft_grows_and_one_message_stays(telegram: Telegram
     assert len(ids) == 1
 
 
-async def test_a_reply_that_is_complete_at_once_has_no_preview(telegram: TelegramServer, connect: Connect) -> None:
-    adapter = await connect(preview_after=30.0)
-    for address in (private_chat(), in_room()):
-        stream = await adapter.open_stream(address, turn_id=TURN, nonce=NONCE)
-        with pytest.raises(DeliveryRateLimited) as later:
-            await stream.update("Hel")
-        assert 29 < later.value.retry_after <= 30
-        await stream.finish(answer("Hello"))
-    assert telegram.drafts == []
-    assert telegram.called("editMessageText") == []
-    assert telegram.visible_messages(ANNA) == telegram.visible_messages(ROOM) == ["Hello"]
-
-
 async def test_drafts_in_a_topic_of_a_private_chat_stay_in_it(
     telegram: TelegramServer, desk: Desk, connect: Connect
 ) -> None:
