@@ -303,7 +303,8 @@ class Walk(RuleBasedStateMachine):
 
 
 def walk(template: Path, embedder: OnnxEmbedder, examples: int, steps: int, *, only: str = "") -> None:
-    """Not shrunk: that takes minutes, and the steps are told anyway. `only`: the names of the steps to take."""
+    """Not shrunk: that takes minutes, and the steps are told anyway. `only`: the names of the steps to take, on the same
+    ways each time."""
 
     class Here(Walk):
         pass
@@ -321,6 +322,7 @@ def walk(template: Path, embedder: OnnxEmbedder, examples: int, steps: int, *, o
             suppress_health_check=list(HealthCheck),
             phases=(Phase.generate,),
             database=None,
+            derandomize=bool(only),
         ),
     )
 

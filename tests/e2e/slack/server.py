@@ -73,6 +73,8 @@ class SlackServer:
         self.scopes = ["chat:write", "im:history", "users:read"]
         self.closed_directs: set[str] = set()
         self.sent: list[Sent] = []
+        self.ahead = 0.0
+        """Seconds that its clock is ahead of this machine's."""
         self._last = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
@@ -206,7 +208,7 @@ class SlackServer:
         return [arguments for name, arguments in self.calls if name == method]
 
     def now(self) -> str:
-        self._last = micros = max(time.time_ns() // 1000, self._last + 1)
+        self._last = micros = max(int(1e6 * (time.time() + self.ahead)), self._last + 1)
         return f"{micros // 1_000_000}.{micros % 1_000_000:06d}"
 
     def deliver(self, kind: str, payload: Json) -> Sent:
