@@ -303,8 +303,8 @@ class Walk(RuleBasedStateMachine):
 
 
 def walk(template: Path, embedder: OnnxEmbedder, examples: int, steps: int, *, only: str = "") -> None:
-    """Not shrunk: that takes minutes, and the steps are told anyway. `only`: the names of the steps to take, on the same
-    ways each time."""
+    """Not shrunk: that takes minutes, and the steps are told anyway. `only`: the names of the steps to take, on the
+    same ways each time."""
 
     class Here(Walk):
         pass
