@@ -97,12 +97,15 @@ async def _with_more(memories: int, count: int) -> list[Row]:
     async with application(platform, model) as app:
         await answered(app, platform, message("ana", "hello there"))
         await fill(app, await namespace_of(app, "ana"), memories)
+        began = time.perf_counter()
         await answered(app, platform, message("ana", question(0)))
+        first = time.perf_counter() - began
         times, cpu = await _talk(app, platform, "ana", count)
     p50 = percentile(times, 0.5)
     return [
         Row(f"reply overhead p50 with {memories:,} memories in one profile", p50, "ms", plot=PLOT, x=memories),
         Row(f"CPU a message with {memories:,} memories in one profile", cpu, "ms"),
+        Row(f"the first reply, which opens {memories:,} memories", first, "s"),
     ]
 
 

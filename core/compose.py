@@ -16,6 +16,7 @@ from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
 from core.privacy import policy_of
 from core.prompts import fit_memories
+from core.speech import is_trivial
 from core.statements import tells_something
 from core.summaries import fit_history, since_summary
 from core.types import (
@@ -82,8 +83,9 @@ class Composer:
 
     async def compose(self, turn: Turn, note: str = "") -> Prompt:
         """`note` is the turn's row's. Raises NotFound when the person, the session or the profile is gone."""
+        scopes = await self._opened(turn)
         async with self._line:
-            (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn), self._before(turn))
+            (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn, scopes), self._before(turn))
         memories = fit_memories(recalled, self._policy.memory_tokens, self._model.count_tokens)
         kept, is_long = fit_history(history or [], self._model, self._policy)
         return Prompt(
@@ -104,23 +106,40 @@ class Composer:
         told = since_summary(scene.messages, scene.session)
         return scene, await self._vault.history(turn.stamp, told, self._policy.history_messages)
 
-    async def _recall(self, turn: Turn) -> tuple[list[RecalledMemory], bool]:
-        """The memories for a turn, and whether they could not be had in time."""
+    async def _opened(self, turn: Turn) -> tuple[MemoryNamespace, ...] | None:
+        """The namespaces to search, ready for it; None when they could not be had in time."""
         memory, policy = self._memory, self._policy
         try:
             scopes = await self.still_open(turn)
-            if not scopes:
-                return [], False
-            if not memory.is_ready:
+            if scopes and not memory.is_ready:
                 async with asyncio.timeout(policy.warm_deadline):
                     await memory.warm()
-            async with asyncio.timeout(policy.recall_deadline):
-                found = await memory.search_memories(scopes, turn.content.text, limit=policy.recall_limit)
-            return found, False
+            if scopes and not is_trivial(turn.content.text):
+                async with asyncio.timeout(policy.open_deadline):
+                    await memory.open(scopes)
         except (TimeoutError, MemoryChatError) as error:
-            self.recall_misses += 1
-            log.warning("answered without memory: %s", type(error).__name__)
+            self._missed(error)
+            return None
+        return scopes
+
+    async def _recall(
+        self, turn: Turn, scopes: tuple[MemoryNamespace, ...] | None
+    ) -> tuple[list[RecalledMemory], bool]:
+        """The memories for a turn, and whether they could not be had in time."""
+        policy = self._policy
+        if not scopes:
+            return [], scopes is None
+        try:
+            async with asyncio.timeout(policy.recall_deadline):
+                found = await self._memory.search_memories(scopes, turn.content.text, limit=policy.recall_limit)
+        except (TimeoutError, MemoryChatError) as error:
+            self._missed(error)
             return [], True
+        return found, False
+
+    def _missed(self, error: Exception) -> None:
+        self.recall_misses += 1
+        log.warning("answered without memory: %s", type(error).__name__)
 
     async def still_open(self, turn: Turn) -> tuple[MemoryNamespace, ...]:
         """The namespaces that this turn may recall, without those whose share was taken back since it was accepted."""

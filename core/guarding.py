@@ -181,6 +181,17 @@ class GuardedMemory:
         log.debug("recalled %d memories", len(found))
         return found
 
+    async def open(self, namespaces: Sequence[MemoryNamespace]) -> None:
+        """What takes long is much, not away, and what is open may yet not answer: only a failure tells something."""
+        if self._breaker.state is not Circuit.CLOSED:
+            return
+        try:
+            await self._memory.open(namespaces)
+        except MemoryUnavailable:
+            self._observer.recall_missed()
+            self._breaker.failed()
+            raise
+
     @contextmanager
     def _guarding(self, began: float) -> Iterator[None]:
         if not self._breaker.admits():

@@ -15,8 +15,9 @@ DEFAULT_PERSONA = (
 class EnginePolicy:
     """Times as `timedelta`, deadlines in seconds, sizes in characters or tokens as their names say.
 
-    `learning_default` False: a new member starts paused. `recall_deadline` counts once the memory is warm; until then a
-    turn waits up to `warm_deadline` for it. `backlog_max_age`: older messages are skipped, not answered.
+    `learning_default` False: a new member starts paused. `recall_deadline` counts once the memory is warm and the
+    profile open; until then a turn waits up to `warm_deadline` and `open_deadline` for them. `backlog_max_age`: older
+    messages are skipped, not answered.
     `takes_images`: whether the configured model sees images; the offline one never does.
     """
 
@@ -29,6 +30,7 @@ class EnginePolicy:
     max_message_characters: int = 100_000
     recall_limit: int = 12
     recall_deadline: float = 0.3
+    open_deadline: float = 5.0
     warm_deadline: float = 30.0
     memory_tokens: int = 1_000
     history_messages: int = 60

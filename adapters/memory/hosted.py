@@ -60,6 +60,9 @@ class HostedMemory:
             await asyncio.to_thread(import_module, "adapters.memory.mem0_engine")
             self._client = await self._reached(asyncio.to_thread(self._connect))
 
+    async def open(self, namespaces: Sequence[MemoryNamespace]) -> None:
+        """They are at mem0's."""
+
     def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
         return str(MemoryNamespace(user_id, ProfileId(profile_id)))
 

@@ -110,6 +110,9 @@ class Mem0Memory:
         if not self._model.is_offline:
             self._mem0.load_soon()
 
+    async def open(self, namespaces: Sequence[MemoryNamespace]) -> None:
+        await self._namespaces.open(namespaces)
+
     def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
         return str(MemoryNamespace(user_id, ProfileId(profile_id)))
 

@@ -4,9 +4,11 @@ generation, dropped when idle."""
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from adapters.memory.floors import Floors
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
+
+log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 1_800.0
 MAX_LOADED = 60_000
@@ -46,12 +50,31 @@ class Namespaces:
         self._clock = clock
         self._max_loaded = max_loaded
         self._opened: OrderedDict[MemoryNamespace, Opened] = OrderedDict()
+        self._opening: dict[MemoryNamespace, asyncio.Task[Opened]] = {}
         self._loaded = 0
         self._locks = KeyedLocks()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memory-index")
 
     async def warm(self) -> None:
         await self.run(self._index.open)
+
+    async def open(self, namespaces: Sequence[MemoryNamespace]) -> None:
+        """Opening ten thousand memories takes some seconds, which no waiter's deadline may cut: it would never end."""
+        for namespace in namespaces:
+            if namespace not in self._opened:
+                await asyncio.shield(self._opening_of(namespace))
+
+    def _opening_of(self, namespace: MemoryNamespace) -> asyncio.Task[Opened]:
+        task = self._opening.get(namespace)
+        if task is None:
+            task = self._opening[namespace] = asyncio.create_task(self.fresh(namespace))
+            task.add_done_callback(partial(self._has_opened, namespace))
+        return task
+
+    def _has_opened(self, namespace: MemoryNamespace, task: asyncio.Task[Opened]) -> None:
+        del self._opening[namespace]
+        if not task.cancelled() and (error := task.exception()):
+            log.info("a namespace was not opened: %s", type(error).__name__)
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something on the thread that owns the index."""
@@ -132,6 +155,10 @@ class Namespaces:
         return (held.keys() ^ due.keys()) | stale
 
     async def close(self) -> None:
+        opening = list(self._opening.values())
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
         await self.run(self._index.close)
         self._opened.clear()
         self._thread.shutdown(wait=False)

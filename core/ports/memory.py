@@ -71,6 +71,11 @@ class MemoryPort(Protocol):
         """Load what the first search would have to wait for; what only writing needs may go on loading behind it."""
         ...
 
+    async def open(self, namespaces: Sequence[MemoryNamespace]) -> None:
+        """Have them at hand for a search; at once where they are. A caller that is cut off ends its wait and not the
+        work, so that the next one finds it done. Raises MemoryUnavailable, StoreError."""
+        ...
+
     def create_user_identifier(self, user_id: UserId, profile_id: str) -> str:
         """The namespace as mem0's user id. Raises InvalidNamespace."""
         ...

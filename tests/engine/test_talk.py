@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.clock import ManualClock
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.memory.mem0_memory import Mem0Memory
 from adapters.stores.memory import MemoryStore
 from core.access import AccessMode, AccessRule
+from core.batches import MemoryChanges
 from core.errors import ModelInterrupted, ModelUnavailable, StoreUnavailable
 from core.messages import Acceptance, MessageDeleted, MessageEdited, ReplyKind, Sender
 from core.policy import EnginePolicy
@@ -233,7 +235,6 @@ class AwayStore(MemoryStore):
 
 
 async def test_what_cannot_be_stored_is_not_acknowledged(embedder: OnnxEmbedder) -> None:
-    from adapters.clock import ManualClock
 
     clock = ManualClock(NOON)
     async with world(embedder=embedder, store=AwayStore(clock), clock=clock) as town:
@@ -257,7 +258,6 @@ class Foreseeing(Mem0Memory):
 
 
 async def test_only_what_will_be_searched_for_is_foreseen(embedder: OnnxEmbedder) -> None:
-    from adapters.clock import ManualClock
     from adapters.keys.plain import PlainSealer
 
     clock, model = ManualClock(NOON), ScriptedModel()
@@ -274,7 +274,6 @@ async def test_only_what_will_be_searched_for_is_foreseen(embedder: OnnxEmbedder
 
 
 async def test_a_memory_that_is_late_delays_no_reply_and_the_record_says_so(embedder: OnnxEmbedder) -> None:
-    from adapters.clock import ManualClock
     from adapters.keys.plain import PlainSealer
 
     clock, model = ManualClock(NOON), ScriptedModel()
@@ -291,6 +290,57 @@ async def test_a_memory_that_is_late_delays_no_reply_and_the_record_says_so(embe
         assert answer.metadata["recall_missed"] is True
 
 
+class StoreOfMany(MemoryStore):
+    """To read all memories of a profile takes it until `gate` opens."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.readings = 0
+
+    async def get_memory_changes(self, namespace: MemoryNamespace, since: int) -> MemoryChanges:
+        self.readings += since < 0
+        await self.gate.wait()
+        return await super().get_memory_changes(namespace, since)
+
+
+async def test_a_profile_that_takes_longer_to_open_than_to_search_is_waited_for(embedder: OnnxEmbedder) -> None:
+    store, model = StoreOfMany(ManualClock(NOON)), ScriptedModel()
+    async with world(store=store, embedder=embedder) as town:
+        await town.person("ana").says("My dog is called Rex.")
+    store.gate.clear()
+    async with world(store=store, embedder=embedder, model=model, policy=EnginePolicy(recall_deadline=1.0)) as town:
+        asking = asyncio.create_task(town.person("ana").says("What is my dog called?"))
+        await asyncio.sleep(1.2)
+        assert model.calls == []
+        store.gate.set()
+        await asking
+    assert "Rex" in model.calls[-1].system
+
+
+async def test_opening_a_profile_goes_on_when_a_turn_can_wait_no_longer(embedder: OnnxEmbedder) -> None:
+    store, model = StoreOfMany(ManualClock(NOON)), ScriptedModel()
+    async with world(store=store, embedder=embedder) as town:
+        await town.person("ana").says("My dog is called Rex.")
+    store.gate.clear()
+    store.readings = 0
+    policy = EnginePolicy(recall_deadline=30.0, open_deadline=0.02)
+    async with world(store=store, embedder=embedder, model=model, policy=policy) as town:
+        ana = town.person("ana")
+        for _ in range(2):
+            await ana.says("What is my dog called?")
+            assert "Rex" not in model.calls[-1].system
+        assert town.engine.responder.recall_misses == 2
+        store.gate.set()
+        identity = await store.find_identity(TEST, "", "ana")
+        assert identity is not None
+        await town.memory.open([(await store.get_default_memory_profile(identity.user_id)).namespace])
+        await ana.says("What is my dog called?")
+        assert "Rex" in model.calls[-1].system
+    assert store.readings == 1
+
+
 class BusyMemory(Mem0Memory):
     """Answers one question after another, each in a hundredth of a second, as a processor with much to do does."""
 
@@ -303,7 +353,6 @@ class BusyMemory(Mem0Memory):
 
 
 async def test_in_a_rush_nobody_is_answered_without_memory(embedder: OnnxEmbedder) -> None:
-    from adapters.clock import ManualClock
     from adapters.keys.plain import PlainSealer
 
     clock, model = ManualClock(NOON), ScriptedModel()
@@ -340,7 +389,6 @@ async def answered_after_restart(town: Town) -> list[str]:
 
 
 async def test_what_was_accepted_before_a_crash_is_answered_after_it(embedder: OnnxEmbedder) -> None:
-    from adapters.clock import ManualClock
 
     clock = ManualClock(NOON)
     store = MemoryStore(clock)
