@@ -31,7 +31,7 @@ from bench.table import Row, is_quick, percentile, publish
 from bot.bootstrap import App
 from core.types import MemoryNamespace
 
-WARM_UP = 20
+WARM_UP = 60
 COMMAND = "python -m bench.reply"
 INCOGNITO = "the same talk in incognito"
 MEM0 = "mem0 as documented"

@@ -23,7 +23,7 @@ from tests.e2e.telegram import measure as emulator
 COMMAND = "python -m bench.telegram"
 ROOT = Path(__file__).parents[1]
 PERSON = 101
-WARM_UP = 10
+WARM_UP = 40
 BARE = "python-telegram-bot + openai, no memory"
 DEADLINE = 30.0
 SETTLED = 5.0
