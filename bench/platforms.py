@@ -30,8 +30,8 @@ DEADLINE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """`newcomers` and `known` are people answered a second; newcomers are welcomed as well. `astray`: chats not answered
-    exactly once, in order."""
+    """`newcomers` and `known` are people answered a second; newcomers are welcomed as well. `astray`: chats not
+    answered exactly once, in order."""
 
     newcomers: float
     known: float
