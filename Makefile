@@ -60,7 +60,7 @@ test-browser: $(VENV)/.dev ## the web page in headless Chromium, with axe-core w
 bench: $(VENV)/.bench ## measure what the README claims into bench/report.md (QUICK=1: a look)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
 
-chaos: $(VENV)/.dev ## the long form of the tests that kill the bot, half an hour at most (ONLY="sqlite workers": these cases)
+chaos: $(VENV)/.dev ## the long form of the tests that kill the bot, forty minutes at most (ONLY="sqlite workers": these cases)
 	$(BIN)/python -m tests.chaos.long $(ONLY)
 
 format: $(VENV)/.dev ## write the code as ruff would

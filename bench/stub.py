@@ -1,7 +1,7 @@
 """A server that answers chat completions at once, for the controls that bring an OpenAI client of their own.
 
-`python -m bench.stub` prints its base URL. A call that asks for JSON is taken for mem0's inference: the answer is one
-fact, cut from what the person said. `GET /sizes` gives the characters of every prompt so far.
+`python -m bench.stub` prints its base URL. A call that asks for JSON is taken for an inference, mem0's or ours: the
+answer is one fact, cut from what the person said. `GET /sizes` gives the characters of every prompt so far.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Stub:
         self.sizes.append(sum(len(str(message["content"])) for message in messages))
         if body.get("stream"):
             return await self._streamed(request)
-        text = _fact(str(messages[-1]["content"])) if "response_format" in body else ANSWER
+        text = _fact(messages[-1]["content"], body["response_format"]) if "response_format" in body else ANSWER
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         usage = {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11}
         return web.json_response(
@@ -52,7 +52,9 @@ class Stub:
         return web.json_response(self.sizes)
 
 
-def _fact(prompt: str) -> str:
+def _fact(prompt: str, wanted: Mapping[str, object]) -> str:
+    if "facts" in json.dumps(wanted):
+        return json.dumps({"facts": [{"text": prompt[-FACT:], "turns": [1], "replaces": []}]})
     said = prompt.rpartition("user: ")[2].strip() or prompt
     return json.dumps({"memory": [{"id": "0", "text": said[:FACT], "attributed_to": "user"}]})
 

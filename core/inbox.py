@@ -54,6 +54,7 @@ from core.types import (
     ConversationId,
     ConversationKind,
     Lane,
+    Member,
     MemoryNamespace,
     PlatformName,
     PrivacyMode,
@@ -206,9 +207,7 @@ class Inbox:
         stored = await self._store.accept(
             AcceptBatch(
                 row=row,
-                member=replace(member, welcomed=member.welcomed or greets)
-                if greets or member != scene.member
-                else None,
+                member=await self._member(scene, member, greets=greets),
                 close_sessions=change.close,
                 open_session=change.opened,
                 outbox=outbox,
@@ -222,6 +221,21 @@ class Inbox:
         else:
             await self._after(scene, transition, change)
         return stored
+
+    async def _member(self, scene: Scene, member: Member, *, greets: bool) -> Member | None:
+        """What is written of `member`, as the request leaves them. In a thread they follow their mode in the room until
+        they choose another one there, so that a greeting alone is noted at the room."""
+        if member != scene.member:
+            return replace(member, welcomed=member.welcomed or greets)
+        if not greets:
+            return None
+        room = scene.conversation.parent_id
+        at_room = self._newcomer(await self._store.get_member(room, member.user_id)) if room else member
+        return replace(at_room, welcomed=True)
+
+    def _newcomer(self, member: Member) -> Member:
+        known = member.version or member.welcomed or self._policy.learning_default
+        return member if known else replace(member, mode=stricter(member.mode, PrivacyMode.PAUSE_MEMORIES))
 
     async def _after(self, scene: Scene, transition: Transition | None, change: SessionChange) -> None:
         if change.close and mode_of(scene) is PrivacyMode.NORMAL:
@@ -245,10 +259,7 @@ class Inbox:
             )
             scene = await self._store.read_scene(*who, place)
             assert scene is not None
-        member = scene.member
-        if member.version == 0 and not self._policy.learning_default:
-            scene = replace(scene, member=replace(member, mode=stricter(member.mode, PrivacyMode.PAUSE_MEMORIES)))
-        return scene
+        return replace(scene, member=self._newcomer(scene.member))
 
     async def _row(self, message: InboundMessage, stamp: Stamp, request: Request, *, first: bool) -> InboxRow:
         """`first`: a welcome goes before it, so that it may not pass the main lane."""

@@ -223,3 +223,34 @@ async def test_what_is_forgotten_is_recalled_no_more(embedder: OnnxEmbedder, for
 async def test_learning_default_off_starts_everybody_paused(embedder: OnnxEmbedder) -> None:
     async with world(embedder=embedder, policy=EnginePolicy(learning_default=False)) as town:
         assert (await town.person("ana").says("hello")).mode is PrivacyMode.PAUSE_MEMORIES
+
+
+@pytest.mark.parametrize("greeted_in", ["room", "thread"])
+async def test_a_thread_follows_the_room_until_another_mode_is_chosen_in_it(
+    embedder: OnnxEmbedder, greeted_in: str
+) -> None:
+    async with world(embedder=embedder) as town:
+        ana, in_thread = town.person("ana", town.room("lobby")), town.person("ana", town.room("lobby", "t1"))
+        await (ana if greeted_in == "room" else in_thread).says("hello")
+        assert (await in_thread.says("we are here")).mode is PrivacyMode.NORMAL
+        await ana.says("/pause")
+        assert (await in_thread.says("and still here")).mode is PrivacyMode.PAUSE_MEMORIES
+        await in_thread.says("/resume")
+        assert (await in_thread.says("aloud again")).mode is PrivacyMode.NORMAL
+        assert (await ana.says("not here")).mode is PrivacyMode.PAUSE_MEMORIES
+        await ana.says("/incognito on")
+        assert (await in_thread.says("aloud still")).mode is PrivacyMode.NORMAL
+
+
+@pytest.mark.parametrize("greeted_in", ["room", "thread"])
+async def test_where_members_begin_paused_who_resumed_in_the_room_is_heard_in_its_threads(
+    embedder: OnnxEmbedder, greeted_in: str
+) -> None:
+    async with world(embedder=embedder, policy=EnginePolicy(learning_default=False, recall_deadline=30.0)) as town:
+        ana, in_thread = town.person("ana", town.room("lobby")), town.person("ana", town.room("lobby", "t1"))
+        first = await (ana if greeted_in == "room" else in_thread).says("hello")
+        assert first.mode is PrivacyMode.PAUSE_MEMORIES
+        assert (await in_thread.says("here as well")).mode is PrivacyMode.PAUSE_MEMORIES
+        assert (await ana.says("and there")).mode is PrivacyMode.PAUSE_MEMORIES
+        await ana.says("/resume")
+        assert (await in_thread.says("now you may")).mode is PrivacyMode.NORMAL
