@@ -40,7 +40,7 @@ CASES = (
     Case("workers", 5, (f"{HERE}/test_workers.py",)),
     Case("restarts", 5, (f"{HERE}/test_restarts.py",)),
     Case("processes", 7, PROCESSES),
-    Case("walks", 8, ("tests/privacy/test_walks.py::test_no_walk_leads_to_a_leak",)),
+    Case("walks", 6, ("tests/privacy/test_walks.py::test_no_walk_leads_to_a_leak",)),
     Case("troubles", 1.5, (HERE, *(f"--ignore={path}" for path in ALONE))),
 )
 
