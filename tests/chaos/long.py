@@ -31,6 +31,7 @@ class Case:
 
 
 KILL = f"{HERE}/test_kill.py"
+WALKS = "tests/privacy/test_walks.py"
 PROCESSES = tuple(f"{HERE}/test_{name}.py" for name in ("first_steps", "platforms", "processes", "run"))
 ALONE = (KILL, f"{HERE}/test_workers.py", f"{HERE}/test_restarts.py", *PROCESSES)
 """The files that have a case of their own."""
@@ -40,7 +41,7 @@ CASES = (
     Case("workers", 5, (f"{HERE}/test_workers.py",)),
     Case("restarts", 5, (f"{HERE}/test_restarts.py",)),
     Case("processes", 7, PROCESSES),
-    Case("walks", 6, ("tests/privacy/test_walks.py::test_no_walk_leads_to_a_leak",)),
+    Case("walks", 6, (f"{WALKS}::test_no_walk_leads_to_a_leak",)),
     Case("troubles", 1.5, (HERE, *(f"--ignore={path}" for path in ALONE))),
 )
 

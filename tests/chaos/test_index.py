@@ -17,7 +17,7 @@ TROUBLES = re.findall(r"^- (.*?)(?=^- |^$|\Z)", chaos.__doc__ or "", re.MULTILIN
 def test_the_long_form_ends_within_forty_minutes_and_leaves_nothing_out() -> None:
     assert sum(case.minutes for case in long.CASES) <= 40
     named = [where for case in long.CASES for where in case.where if not where.startswith("--")]
-    assert {where.partition("::")[0] for where in named} == {long.HERE, *long.ALONE}
+    assert {where.partition("::")[0] for where in named} == {long.HERE, long.WALKS, *long.ALONE}
     assert all((ROOT / path).exists() for path in long.ALONE)
 
 
