@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench import mem0_loop
 from bench.controls import has_extras, mem0_name
+from bench.mem0_loop import STRETCH
 from bench.stub import stub_process
 from bench.support import (
     InstantModel,
@@ -27,7 +28,7 @@ from bench.support import (
     question,
     telling,
 )
-from bench.table import Row, is_quick, percentile, publish
+from bench.table import Row, is_quick, middle_cpu, percentile, publish
 from bot.bootstrap import App
 from core.types import MemoryNamespace
 
@@ -40,7 +41,7 @@ PLOT = "Reply overhead p50 against memories in the profile"
 
 
 async def measure() -> list[Row]:
-    count = 80 if is_quick() else 200
+    count = 200
     async with stub_process() as url:
         mem0, mem0_cpu = await mem0_loop.measure(url, 1_000, count // 2)
         rows = await _with_memories(1_000, count, mem0, mem0_cpu)
@@ -173,17 +174,17 @@ async def _until_found(app: App, namespace: MemoryNamespace, told: str) -> None:
 
 
 async def _talk(app: App, platform: SilentPlatform, person: str, count: int) -> tuple[list[float], float]:
-    """Milliseconds of each message, and CPU milliseconds a message; half of them ask and half tell."""
-    times = []
-    cpu = 0.0
+    """Milliseconds of each message, and CPU milliseconds a message, of stretches of twenty the middle one; half of the
+    messages ask and half tell."""
+    times, marks = [], [time.process_time()]
     for number in range(WARM_UP + count):
-        if number == WARM_UP:
-            cpu = time.process_time()
         text = question(number) if number % 2 else telling(number)
         start = time.perf_counter()
         await answered(app, platform, message(person, text))
         times.append(1000 * (time.perf_counter() - start))
-    return times[WARM_UP:], 1000 * (time.process_time() - cpu) / count
+        if (number + 1) % STRETCH == 0:
+            marks.append(time.process_time())
+    return times[WARM_UP:], middle_cpu(marks[WARM_UP // STRETCH :], STRETCH)
 
 
 def _disk(app: App) -> int:

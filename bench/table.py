@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 ROWS = "MEMORYCHAT_BENCH_ROWS"
@@ -59,6 +60,12 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The nearest-rank percentile; `share` from 0 to 1."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
+
+
+def middle_cpu(marks: Sequence[float], messages: int) -> float:
+    """CPU milliseconds a message of the middle one of the stretches between marks (in CPU seconds, so many messages
+    apart), so that neither a warm-up nor a neighbour's noise in some of them decides."""
+    return percentile([1000 * (after - before) / messages for before, after in pairwise(marks)], 0.5)
 
 
 def is_quick() -> bool:
