@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from core.capabilities import StreamingStyle
-from core.errors import DeliveryError, DeliveryRateLimited, DeliveryRefused, DeliveryUnknown, MemoryChatError
+from core.errors import (
+    DeliveryError,
+    DeliveryRateLimited,
+    DeliveryRefused,
+    DeliveryUnknown,
+    MemoryChatError,
+    StoreError,
+)
 from core.messages import OutboxRow, Reply, ReplyAddress, ReplyKind
 from core.policy import EnginePolicy
 from core.ports import (
@@ -32,6 +39,8 @@ log = logging.getLogger(__name__)
 
 SEND_TRIES = 4
 NONCE_LIFE = timedelta(minutes=2)
+DELIVERY_HOLD = timedelta(seconds=30)
+"""So long after a process last said that it is sending a reply, another one takes it for abandoned."""
 TYPING_SECONDS = 4.0
 TYPING_DELAY = 0.5
 """Seconds until the first indicator: nobody misses it so soon, and a quicker reply does without that call."""
@@ -111,7 +120,8 @@ class Delivery:
             if not recorded:
                 await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=outbox.message_ids)
             with timing(self._observer, Step.DELIVER):
-                ids = await self._send(adapter, outbox, reply, stream)
+                async with self._held(outbox.id):
+                    ids = await self._send(adapter, outbox, reply, stream)
         except DeliveryRefused as error:
             log.warning("reply refused by the platform: %s", type(error).__name__)
             self._count(outbox, DeliveryOutcome.REFUSED)
@@ -123,6 +133,29 @@ class Delivery:
             log.debug("reply sent in %d parts", len(ids))
             self._count(outbox, DeliveryOutcome.LABELLED if reply.maybe_duplicate else DeliveryOutcome.SENT)
             await self._store.mark_outbox(outbox.id, OutboxState.SENT, message_ids=ids)
+
+    @asynccontextmanager
+    async def _held(self, outbox_id: OutboxId) -> AsyncIterator[None]:
+        """While a long reply is on its way in many parts, no other process takes it for abandoned."""
+        sent = asyncio.Event()
+        holding = asyncio.create_task(self._hold(outbox_id, sent))
+        try:
+            yield
+        finally:
+            # Waited for, so that it cannot overwrite what the row becomes next.
+            sent.set()
+            await holding
+
+    async def _hold(self, outbox_id: OutboxId, sent: asyncio.Event) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DELIVERY_HOLD.total_seconds() / 3):
+                    await sent.wait()
+            if sent.is_set():
+                return
+            until = self._clock.now() + DELIVERY_HOLD
+            with suppress(StoreError):
+                await self._store.mark_outbox(outbox_id, OutboxState.SENDING, next_attempt_at=until)
 
     def _count(self, outbox: OutboxRow, outcome: DeliveryOutcome) -> None:
         self._observer.delivered(outbox.address.place.platform, outcome)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from core.batches import RecordBatch
 from core.commands.forget import TURN
 from core.commands.format import quoted
+from core.delivery import DELIVERY_HOLD
 from core.errors import MemoryChatError
 from core.messages import Button, HistoryMessage, InboxRow, OutboxRow, Reply, ReplyKind, Turn
 from core.policy import EnginePolicy
@@ -33,9 +33,6 @@ from core.types import (
 from core.vault import Vault
 
 log = logging.getLogger(__name__)
-
-DELIVERY_HOLD = timedelta(seconds=30)
-"""As long nobody else takes a recorded reply for abandoned."""
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from core.commands.model import CommandReply
-from core.delivery import LiveReply
+from core.delivery import DELIVERY_HOLD, LiveReply
 from core.drafting import Drafting, broke_off
 from core.errors import MemoryChatError, ModelError, ModelInterrupted, StoreUnavailable
 from core.media import FILES_ONLY, MediaReader
@@ -25,7 +25,7 @@ from core.messages import (
     TurnContent,
 )
 from core.privacy import policy_of
-from core.recorder import DELIVERY_HOLD, Draft, Recorder
+from core.recorder import Draft, Recorder
 from core.services import Services, command_reply
 from core.tracing import turn_context, where
 from core.types import (

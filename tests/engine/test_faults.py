@@ -17,6 +17,7 @@ from core.statements import recent_memories
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
 from tests.support.stage import NOON
+from tests.support.virtual import run_virtually
 from tests.support.world import TownAdapter, world
 
 
@@ -71,6 +72,31 @@ async def test_a_reply_that_takes_long_is_not_sent_a_second_time_meanwhile(embed
         adapter.freed.set()
         await town.queue.drain()
         assert [reply.maybe_duplicate for reply in adapter.answers(ana.place.chat_id, "slow")] == [False]
+
+
+def test_a_reply_in_many_slow_parts_is_left_to_the_process_that_sends_it(embedder: OnnxEmbedder) -> None:
+    clock, adapter = ManualClock(NOON), SlowAdapter()
+
+    async def story() -> None:
+        store, second = MemoryStore(clock), TownAdapter()
+        beside = world(embedder=embedder, store=store, clock=clock, adapter=second, owner="beside")
+        async with world(embedder=embedder, store=store, clock=clock, adapter=adapter) as town, beside as other:
+            ana = town.person("ana")
+            await ana.says("hello")
+            adapter.stuck = {ana.place.chat_id}
+            await ana.sends("tell me everything")
+            await eventually(lambda: adapter.waiting == 1)
+            for _ in range(9):
+                await asyncio.sleep(20)
+                assert await other.engine.responder.retry_unsent() == 0
+            adapter.freed.set()
+            await town.queue.drain()
+            await asyncio.sleep(60)
+            assert await other.engine.responder.retry_unsent() == 0
+        assert [reply.maybe_duplicate for reply in adapter.answers(ana.place.chat_id, "everything")] == [False]
+        assert second.sent == []
+
+    run_virtually(clock, story())
 
 
 async def test_a_chat_that_takes_no_reply_holds_up_no_other_and_gets_its_own_once(embedder: OnnxEmbedder) -> None:
