@@ -6,9 +6,10 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 
-from core.errors import MemoryChatError
+from core.errors import MemoryChatError, StoreFull, StoreReadOnly, StoreUnavailable
 from core.messages import InboxRow
 from core.ports import Clock, Store, TurnHandler
 from core.tracing import turn_context, where
@@ -18,6 +19,10 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.05
 """Seconds before a failed turn is run again, doubled with each try."""
+
+AWAY = (StoreUnavailable, StoreFull, StoreReadOnly)
+AWAY_PAUSE = 0.5
+"""Seconds between two looks whether the store is back."""
 
 UNKNOWN = sys.maxsize
 """Where nobody said up to which row a lane is filled, it is claimed from until a claim finds nothing."""
@@ -105,29 +110,49 @@ class EmbeddedQueue:
             return bool(rows) and await self._run(key, rows, newest)
 
     async def _run(self, key: LaneKey, rows: tuple[InboxRow, ...], newest: int) -> bool:
-        assert self._handler is not None
+        """Run one turn, over and over for as long as it is only the store that fails it: a turn is given up after some
+        tries because it may be what kills the process, and is not to blame for a server that comes and goes."""
         turn_id = rows[0].id
+        try:
+            while (error := await self._failure(key, rows)) is not None:
+                if not isinstance(error, asyncio.CancelledError):
+                    log.error("turn failed and is taken up again: %s at %s", type(error).__name__, where(error))
+                    await asyncio.sleep(FIRST_PAUSE * 2 ** min(rows[0].attempts, 5))
+                if not isinstance(error, AWAY):
+                    return await self._hand_back(turn_id)
+                if not await self._is_still_held(turn_id):
+                    return True
+                rows = tuple(replace(row, attempts=max(row.attempts, 2)) for row in rows)
+        except asyncio.CancelledError:
+            # Shutting down: the turn goes back to the inbox, whole.
+            await self._hand_back(turn_id)
+            raise
+        return max(row.seq for row in rows) < newest
+
+    async def _failure(self, key: LaneKey, rows: tuple[InboxRow, ...]) -> BaseException | None:
+        """What a try of a turn came to; a CancelledError when its person stopped it."""
+        assert self._handler is not None
         task = asyncio.create_task(_handle(self._handler, rows))
-        self._running[key] = (turn_id, task)
+        self._running[key] = (rows[0].id, task)
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            # Shutting down: the turn goes back to the inbox, whole.
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await self._hand_back(turn_id)
             raise
         finally:
             del self._running[key]
-        if task.cancelled():
-            await self._hand_back(turn_id)
-            return True
-        error = task.exception()
-        if error is None:
-            return max(row.seq for row in rows) < newest
-        log.error("turn failed and is taken up again: %s at %s", type(error).__name__, where(error))
-        await asyncio.sleep(FIRST_PAUSE * 2 ** min(rows[0].attempts, 5))
-        return await self._hand_back(turn_id)
+        return asyncio.CancelledError() if task.cancelled() else task.exception()
+
+    async def _is_still_held(self, turn_id: TurnId) -> bool:
+        """As soon as the store can say so: whether nobody else has taken the turn meanwhile."""
+        while True:
+            try:
+                return await self._store.renew_lease(turn_id, self._owner, self._clock.now() + self._lease)
+            except AWAY:
+                await asyncio.sleep(AWAY_PAUSE)
+            except MemoryChatError:
+                return False
 
     async def _hand_back(self, turn_id: TurnId) -> bool:
         """Whether it is back; else its lease has to run out."""

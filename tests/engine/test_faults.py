@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
 from adapters.clock import ManualClock
 from adapters.memory.embedder import OnnxEmbedder
 from adapters.stores.memory import MemoryStore
-from core.errors import DeliveryRateLimited
+from core.batches import RecordBatch
+from core.errors import DeliveryRateLimited, StoreUnavailable
 from core.messages import Reply, ReplyAddress, ReplyKind
+from core.policy import EnginePolicy
 from core.statements import recent_memories
+from core.types import TurnId, TurnState
 from tests.support.models import ScriptedModel
 from tests.support.polling import eventually
 from tests.support.stage import NOON
@@ -116,6 +120,42 @@ async def test_a_chat_that_takes_no_reply_holds_up_no_other_and_gets_its_own_onc
         adapter.freed.set()
         assert await sending == 2
         assert [reply.maybe_duplicate for reply in adapter.answers(ana.place.chat_id, "held up")] == [False]
+
+
+class ShakyStore(MemoryStore):
+    """Goes away when a turn is to be recorded, `outages` times."""
+
+    outages = 0
+    back_at = 0.0
+
+    async def record_turn(self, batch: RecordBatch) -> None:
+        if self.outages:
+            self.outages -= 1
+            self.back_at = asyncio.get_running_loop().time() + 30
+            raise StoreUnavailable("restarting")
+        await super().record_turn(batch)
+
+    async def renew_lease(self, turn_id: TurnId, owner: str, lease_until: datetime) -> bool:
+        if asyncio.get_running_loop().time() < self.back_at:
+            raise StoreUnavailable("restarting")
+        return await super().renew_lease(turn_id, owner, lease_until)
+
+
+def test_a_store_that_comes_and_goes_is_not_held_against_a_message(embedder: OnnxEmbedder) -> None:
+    clock = ManualClock(NOON)
+
+    async def story() -> None:
+        store = ShakyStore(clock)
+        async with world(embedder=embedder, store=store, clock=clock) as town:
+            ana = town.person("ana")
+            await ana.says("hello")
+            store.outages = 2 * EnginePolicy().max_attempts
+            assert (await ana.says("are you still there?")).text == "You said: are you still there?"
+            assert store.outages == 0
+            turn = next(row for row in store._tables.inbox.values() if row.state is TurnState.ANSWERED)
+            assert turn.attempts == 1
+
+    run_virtually(clock, story())
 
 
 async def test_a_bug_becomes_a_sentence_and_the_talk_goes_on(embedder: OnnxEmbedder) -> None:

@@ -79,7 +79,23 @@ async def test_a_lane_whose_end_is_known_is_not_claimed_from_in_vain() -> None:
     await queue.notify(stage.conversation.id, Lane.MAIN, row.seq)
     await queue.drain()
     assert worker.done[-1] == row.id
-    assert store.claims == 5
+    assert store.claims == 4, "what was held is not claimed again"
+    await queue.stop(0)
+
+
+async def test_a_turn_that_another_took_while_the_store_was_away_is_left_to_it() -> None:
+    store = MemoryStore(SystemClock())
+    stage, worker = await Stage.set(store), Worker(store)
+    (turn,) = await accept(stage, 1)
+    worker.failures.append(StoreUnavailable("away"))
+    queue = EmbeddedQueue(store, SystemClock(), owner="one")
+    await queue.start(worker)
+    await eventually(lambda: worker.started == [turn] and not worker.failures)
+    await store.release_turn(turn, "one")
+    now = SystemClock().now()
+    assert await store.claim_turn(stage.conversation.id, Lane.MAIN, "two", now + timedelta(minutes=1), now)
+    await queue.drain()
+    assert (worker.started, worker.done) == ([turn], [])
     await queue.stop(0)
 
 
