@@ -72,21 +72,25 @@ async def _timed(app: App, platform: SilentPlatform, person: str) -> float:
 
 
 async def paced() -> list[Row]:
-    """Accepting while the same process answers: the middle one of a few stretches."""
+    """Accepting while the same process answers and remembers what no message before has told: of a few stretches the
+    middle one, after one to warm up."""
     async with application(SilentPlatform(), InstantModel()) as app:
-        await _at_pace(app, "Hello")
-        stretches = [await _at_pace(app, "It is about my dog.") for _ in range(STRETCHES)]
-    p95 = percentile([percentile(times, 0.95) for times in stretches], 0.5)
-    return [Row(f"accept to acknowledgement at {PACE} messages/s on SQLite, p95", p95, "ms", 20.0)]
+        p95 = [percentile(await _at_pace(app, stretch), 0.95) for stretch in range(1 + STRETCHES)][1:]
+    name = f"accept to acknowledgement at {PACE} messages/s on SQLite, p95"
+    return [
+        Row(f"{name}, the middle one of {STRETCHES} stretches of {STRETCH} s", percentile(p95, 0.5), "ms", 20.0),
+        Row(f"{name}, the slowest one", max(p95), "ms"),
+    ]
 
 
-async def _at_pace(app: App, text: str) -> list[float]:
+async def _at_pace(app: App, stretch: int) -> list[float]:
     """Milliseconds until each message of a stretch was acknowledged."""
     times: list[float] = []
 
     async def hand_in(number: int) -> None:
         began = time.perf_counter()
-        await app.engine.handle(message(f"person {number % 50}", f"Message number {number}. {text}"))
+        text = f"My dog number {number} of litter {stretch} is called Rex"
+        await app.engine.handle(message(f"person {number % 50}", text))
         times.append(1000 * (time.perf_counter() - began))
 
     began, handed = time.perf_counter(), []

@@ -27,6 +27,8 @@ def make_policy(settings: Settings) -> EnginePolicy:
         instance_daily_tokens=settings.quotas.instance_tokens,
         undo_line=settings.privacy.undo_line,
         takes_images=settings.openai.images,
+        turns_at_once=4 if settings.is_self_contained else 8,
+        yields_to_arrivals=settings.is_self_contained,
     )
 
 

@@ -134,6 +134,12 @@ class Settings(BaseSettings):
         return self.on_postgres or self.on_supabase
 
     @property
+    def is_self_contained(self) -> bool:
+        """Whether no server is asked for what is kept and recalled: it is all work of this process."""
+        asked = self.is_remote or self.qdrant.url or self.mem0.api_key or self.embeddings.kind == "openai"
+        return not asked
+
+    @property
     def platforms(self) -> dict[str, PlatformSettings]:
         """Those that are on, by name."""
         groups = {"slack": self.slack, "telegram": self.telegram, "discord": self.discord}

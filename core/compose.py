@@ -12,6 +12,7 @@ from core.batches import TalkScene
 from core.delivery import Delivery
 from core.errors import MemoryChatError
 from core.messages import HistoryMessage, Turn
+from core.pacing import Pacing
 from core.policy import EnginePolicy
 from core.ports import Clock, LanguageModel, MemoryPort, ModelMessage, PromptContext, Store, SupportsThreadHistory
 from core.privacy import policy_of
@@ -32,8 +33,6 @@ from core.vault import Vault
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 4
-"""So many turns recall at a time, so that in a rush each has its deadline for itself and not for waiting in line."""
 THREAD_MESSAGES = 30
 TALK_EXPIRED = "talk_expired"
 """The note of a turn before which an incognito talk ended by itself."""
@@ -70,6 +69,7 @@ class Composer:
         delivery: Delivery,
         clock: Clock,
         policy: EnginePolicy,
+        pacing: Pacing,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -78,14 +78,17 @@ class Composer:
         self._delivery = delivery
         self._clock = clock
         self._policy = policy
-        self._line = asyncio.Semaphore(AT_ONCE)
+        self._pacing = pacing
         self.recall_misses = 0
 
     async def compose(self, turn: Turn, note: str = "") -> Prompt:
         """`note` is the turn's row's. Raises NotFound when the person, the session or the profile is gone."""
         scopes = await self._opened(turn)
-        async with self._line:
-            (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn, scopes), self._before(turn))
+        async with self._pacing.working():
+            return await self._compose(turn, note, scopes)
+
+    async def _compose(self, turn: Turn, note: str, scopes: tuple[MemoryNamespace, ...] | None) -> Prompt:
+        (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn, scopes), self._before(turn))
         memories = fit_memories(recalled, self._policy.memory_tokens, self._model.count_tokens)
         kept, is_long = fit_history(history or [], self._model, self._policy)
         return Prompt(

@@ -9,6 +9,7 @@ from core.compose import Composer
 from core.delivery import LiveReply
 from core.errors import ModelError, ModelInterrupted
 from core.messages import ReplyKind, Turn
+from core.pacing import Pacing
 from core.ports import ModelDelta
 from core.recorder import Draft
 from core.services import Services
@@ -23,7 +24,7 @@ SHARE_GONE = (
 
 
 class Drafting:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, pacing: Pacing) -> None:
         self._s = services
         self.composer = Composer(
             services.store,
@@ -33,6 +34,7 @@ class Drafting:
             services.delivery,
             services.clock,
             services.policy,
+            pacing,
         )
 
     async def write(self, turn: Turn, note: str, live: LiveReply, draft: Draft) -> None:

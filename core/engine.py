@@ -29,6 +29,7 @@ from core.messages import (
     ReplyKind,
     Sender,
 )
+from core.pacing import Pacing
 from core.ports import PlatformAdapter, TurnQueue
 from core.ports.observer import Step, timing
 from core.privacy import policy_of
@@ -111,8 +112,10 @@ class ConversationEngine:
         )
         self._forgetting = Forgetting(services.store, services.memory, services.sealer, services.ephemeral)
         self.revision = Revision(services.store, services.vault, services.memory, self._forgetting)
+        pacing = Pacing(services.clock, services.policy.turns_at_once, yielding=services.policy.yields_to_arrivals)
         self.responder = Responder(
             services,
+            pacing,
             learn_soon=self.learner.soon,
             summarize_soon=self.summarizer.soon,
             listen=direct.done,
@@ -126,6 +129,7 @@ class ConversationEngine:
             services.clock,
             services.policy,
             {name: adapter.capabilities for name, adapter in adapters.items()},
+            pacing,
             foresee=services.memory.foresee,
             notify=queue.notify,
             stop=self.stop,

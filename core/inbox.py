@@ -33,6 +33,7 @@ from core.messages import (
     TurnContent,
     event_key,
 )
+from core.pacing import Pacing
 from core.policy import EnginePolicy
 from core.ports import Clock, Store
 from core.privacy import badge, stricter
@@ -91,6 +92,7 @@ class Inbox:
         clock: Clock,
         policy: EnginePolicy,
         capabilities: Mapping[PlatformName, PlatformCapabilities],
+        pacing: Pacing,
         *,
         foresee: Foresee,
         notify: Notify,
@@ -104,6 +106,7 @@ class Inbox:
         self._policy = policy
         self._requests = Requests(store, vault, registry, clock, policy, capabilities)
         self._sessions = SessionChooser(store, clock, policy)
+        self._pacing = pacing
         self._foresee = foresee
         self._notify = notify
         self._stop = stop
@@ -118,6 +121,7 @@ class Inbox:
         """
         if message.sender.is_bot or not message.addressed:
             return Acceptance.IGNORED
+        self._pacing.arrived()
         message = replace(message, text=clean_text(message.text).strip())
         async with self._locks.holding(message.place), self._line:
             if not await self._access.admits(message):

@@ -18,6 +18,7 @@ class EnginePolicy:
     `learning_default` False: a new member starts paused. `recall_deadline` counts once the memory is warm and the
     profile open; until then a turn waits up to `warm_deadline` and `open_deadline` for them. `backlog_max_age`: older
     messages are skipped, not answered.
+    `turns_at_once` recall or record at a time; `yields_to_arrivals`: one after the other while messages come in.
     `takes_images`: whether the configured model sees images; the offline one never does.
     """
 
@@ -45,6 +46,8 @@ class EnginePolicy:
     instance_daily_messages: int = 0
     instance_daily_tokens: int = 0
     max_attempts: int = 5
+    turns_at_once: int = 4
+    yields_to_arrivals: bool = True
     delivery_wait: float = 10.0
     undo_line: bool = False
     takes_images: bool = True

@@ -24,6 +24,7 @@ from core.messages import (
     Turn,
     TurnContent,
 )
+from core.pacing import Pacing
 from core.privacy import policy_of
 from core.recorder import Draft, Recorder
 from core.services import Services, command_reply
@@ -58,12 +59,12 @@ LOST_TALK = (
 
 class Responder:
     """Runs turns for the queue. `stopped` holds the turns that their people cancelled (`/stop`), `abandoned` those
-    whose
-    people went away; `listen` hears of every finished reply."""
+    whose people went away; `listen` hears of every finished reply."""
 
     def __init__(
         self,
         services: Services,
+        pacing: Pacing,
         *,
         learn_soon: Callable[[MemoryNamespace], None],
         summarize_soon: Callable[[Stamp], None],
@@ -71,6 +72,7 @@ class Responder:
         notify: Callable[[ConversationId, Lane], Awaitable[None]],
     ) -> None:
         self._s = services
+        self._pacing = pacing
         self._learn_soon = learn_soon
         self._summarize_soon = summarize_soon
         self._listen = listen
@@ -80,7 +82,7 @@ class Responder:
         self._queued: set[OutboxId] = set()
         self._sending: set[asyncio.Task[None]] = set()
         self._slots: defaultdict[PlatformName, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
-        self._drafting = Drafting(services)
+        self._drafting = Drafting(services, pacing)
         self._media = MediaReader(
             services.delivery,
             services.transcriber,
@@ -282,7 +284,8 @@ class Responder:
         text = f"{draft.notice}\n\n{draft.text}" if draft.notice else draft.text
         await live.close()
         outbox = replace(outbox, kind=draft.kind, message_ids=live.message_ids)
-        reply = await self._recorder.record_talk(rows, outbox, turn, reply_of(outbox, text), draft)
+        async with self._pacing.working():
+            reply = await self._recorder.record_talk(rows, outbox, turn, reply_of(outbox, text), draft)
         await live.finish(reply)
         await self._finished(rows, outbox, reply, draft)
         if turn.stamp.learn is not None:

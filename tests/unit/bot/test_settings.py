@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.policies import make_policy
 from bot.setting_types import as_written, parse_duration
 from bot.settings import Settings, fields, get_settings, misspelt, settings_from, settings_warnings
 from core.errors import ConfigurationError
@@ -228,3 +229,20 @@ def test_whatever_is_given_is_taken_or_refused_readably(values: dict[str, str]) 
         problems = error.problems
     names = {name for _, name, _ in fields()}
     assert all(line.split(":")[0] in names and "\n" not in line for line in problems)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, True),
+        ({"DATABASE_URL": "sqlite:///here.db", "EMBEDDINGS": "multilingual", "OPENAI_API_KEY": SECRET}, True),
+        ({"DATABASE_URL": "postgresql://bot@localhost/bot"}, False),
+        ({"SUPABASE_URL": "https://project.example", "SUPABASE_SERVICE_KEY": SECRET}, False),
+        ({"QDRANT_URL": "http://localhost:6333"}, False),
+        ({"MEM0_API_KEY": SECRET}, False),
+        ({"EMBEDDINGS": "openai", "OPENAI_API_KEY": SECRET}, False),
+    ],
+)
+def test_turns_yield_to_arrivals_where_they_are_this_process_s_own_work(values: dict[str, str], expected: bool) -> None:
+    policy = make_policy(settings_from(values))
+    assert (policy.yields_to_arrivals, policy.turns_at_once) == ((True, 4) if expected else (False, 8))
