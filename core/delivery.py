@@ -17,7 +17,6 @@ from core.errors import (
     DeliveryRefused,
     DeliveryUnknown,
     MemoryChatError,
-    StoreError,
 )
 from core.messages import OutboxRow, Reply, ReplyAddress, ReplyKind
 from core.policy import EnginePolicy
@@ -154,7 +153,7 @@ class Delivery:
             if sent.is_set():
                 return
             until = self._clock.now() + DELIVERY_HOLD
-            with suppress(StoreError):
+            with suppress(MemoryChatError):
                 await self._store.mark_outbox(outbox_id, OutboxState.SENDING, next_attempt_at=until)
 
     def _count(self, outbox: OutboxRow, outcome: DeliveryOutcome) -> None:

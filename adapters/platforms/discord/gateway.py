@@ -23,7 +23,7 @@ STABLE_SECONDS = 120.0
 BuildClient = Callable[[discord.Intents], discord.Client]
 
 _WRONG_TOKEN = (
-    "DISCORD_BOT_TOKEN: Discord does not know this token; the Bot page of your application shows a new one "  # noqa: S105
+    "DISCORD_BOT_TOKEN: Discord does not know this token; the Bot page of your application shows a new one "  # noqa: S105  # a sentence, no secret
     "(https://discord.com/developers/applications)"
 )
 _REFUSED = (4004, 4010, 4011, 4012, 4013)

@@ -39,7 +39,7 @@ class MemoryReplies(Group):
             content=None if state is OutboxState.SENT else row.content,
             message_ids=row.message_ids if message_ids is None else message_ids,
             next_attempt_at=next_attempt_at or row.next_attempt_at,
-            attempts=row.attempts + (state is OutboxState.SENDING),
+            attempts=row.attempts + (state is OutboxState.SENDING and next_attempt_at is None),
             updated_at=self._clock.now(),
         )
 

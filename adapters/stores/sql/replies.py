@@ -58,7 +58,7 @@ class SqlReplies(Group):
         values: rows.Values = {
             "outbox_id": outbox_id,
             "state": state,
-            "tries": int(state is OutboxState.SENDING),
+            "tries": int(state is OutboxState.SENDING and next_attempt_at is None),
             "updated_at": self._clock.now(),
         }
         if message_ids is not None:

@@ -101,9 +101,9 @@ class TurnStore(Protocol):
         message_ids: tuple[str, ...] | None = None,
         next_attempt_at: datetime | None = None,
     ) -> None:
-        """Also counts an attempt when the state is `sending`. The content of a `sent` row goes away: its text lives
-        on in
-        the session's messages only."""
+        """What is None stays as it is. `sending` without a time is the beginning of an attempt, which is counted; with
+        one, that of an attempt which goes on or was put off. The content of a `sent` row goes away: its text lives on
+        in the session's messages only."""
         ...
 
     async def unsent_outbox(self, now: datetime, hold_until: datetime) -> list[OutboxRow]:

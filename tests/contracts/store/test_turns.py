@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -476,6 +477,11 @@ async def test_a_reply_counts_its_tries_and_forgets_its_text_once_sent(store: St
     assert sending is not None
     assert (sending.attempts, sending.message_ids, sending.updated_at) == (2, ("1",), cast.now)
     assert sending.content == Sealed("a", "k")
+    held = cast.lease + timedelta(seconds=5)
+    await store.mark_outbox(reply.id, OutboxState.SENDING, next_attempt_at=held)
+    going_on = await store.get_outbox(head.id)
+    assert going_on is not None
+    assert (going_on.attempts, going_on.next_attempt_at) == (2, held)
     await store.mark_outbox(reply.id, OutboxState.SENT, message_ids=("1", "2"))
     sent = await store.get_outbox(head.id)
     assert sent is not None
@@ -503,6 +509,8 @@ async def test_unsent_replies_of_ended_turns_are_handed_out_once(store: Store, c
     assert await store.unsent_outbox(cast.now, cast.lease) == []
     await store.mark_outbox(replies[0].id, OutboxState.READY, next_attempt_at=cast.now)
     assert [row.id for row in await store.unsent_outbox(cast.now, cast.lease)] == [replies[0].id]
+    await store.mark_outbox(replies[0].id, OutboxState.SENDING)
+    assert await store.unsent_outbox(cast.now, cast.lease) == [], "what is being sent stays held"
 
 
 async def test_the_newest_turn_is_the_last_of_the_main_lane(store: Store, cast: Cast) -> None:

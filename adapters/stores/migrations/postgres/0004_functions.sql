@@ -883,14 +883,15 @@ begin
     end if;
 end $$;
 
--- `changes` are columns; an attempt is counted in the state `sending`.
+-- `changes` are columns; an attempt is counted in the state `sending` without a next attempt's time.
 create function public.mc_mark_outbox(p json) returns void language plpgsql set search_path = '' as $$
 declare
     changed public.outbox := json_populate_record(null::public.outbox, p -> 'changes');
 begin
-    update public.outbox o set state = changed.state, updated_at = changed.updated_at, next_attempt_at = changed.next_attempt_at,
+    update public.outbox o set state = changed.state, updated_at = changed.updated_at,
+        next_attempt_at = coalesce(changed.next_attempt_at, o.next_attempt_at),
         message_ids = coalesce(changed.message_ids, o.message_ids),
-        attempts = o.attempts + (changed.state = 'sending' and not (p ->> 'again')::boolean)::int,
+        attempts = o.attempts + (changed.state = 'sending' and changed.next_attempt_at is null and not (p ->> 'again')::boolean)::int,
         content = case when changed.state = 'sent' then null else o.content end,
         content_key_id = case when changed.state = 'sent' then null else o.content_key_id end
         where o.id = p ->> 'id';
