@@ -84,11 +84,8 @@ class Composer:
     async def compose(self, turn: Turn, note: str = "") -> Prompt:
         """`note` is the turn's row's. Raises NotFound when the person, the session or the profile is gone."""
         scopes = await self._opened(turn)
-        async with self._pacing.working():
-            return await self._compose(turn, note, scopes)
-
-    async def _compose(self, turn: Turn, note: str, scopes: tuple[MemoryNamespace, ...] | None) -> Prompt:
-        (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn, scopes), self._before(turn))
+        async with self._pacing.recalling():
+            (recalled, missed), (scene, history) = await asyncio.gather(self._recall(turn, scopes), self._before(turn))
         memories = fit_memories(recalled, self._policy.memory_tokens, self._model.count_tokens)
         kept, is_long = fit_history(history or [], self._model, self._policy)
         return Prompt(

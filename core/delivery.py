@@ -93,8 +93,8 @@ class Delivery:
         *,
         unsure: bool = False,
         recorded: bool = False,
-    ) -> None:
-        """Send the final form until the platform has it, or leave the row for `retry_unsent`.
+    ) -> bool:
+        """Send the final form until the platform has it or refuses it, or leave the row for `retry_unsent`: False.
 
         The row ends as `sent`; `failed` when the platform refuses for good; else it stays with its next attempt's time.
         `unsure`: something that nobody knows the id of may stand there already. `outbox` is the row as it was before
@@ -102,13 +102,13 @@ class Delivery:
         """
         self._under_way.add(outbox.id)
         try:
-            await self._deliver(outbox, reply, stream, unsure=unsure, recorded=recorded)
+            return await self._deliver(outbox, reply, stream, unsure=unsure, recorded=recorded)
         finally:
             self._under_way.discard(outbox.id)
 
     async def _deliver(
         self, outbox: OutboxRow, reply: Reply, stream: ReplyStream | None, *, unsure: bool, recorded: bool
-    ) -> None:
+    ) -> bool:
         unsure = unsure or (outbox.state is OutboxState.SENDING and outbox.attempts > 0)
         outbox = replace(outbox, message_ids=stream.message_ids if stream is not None else outbox.message_ids)
         try:
@@ -118,6 +118,7 @@ class Delivery:
                 reply = self._labelled(adapter, outbox, reply)
             if not recorded:
                 await self._store.mark_outbox(outbox.id, OutboxState.SENDING, message_ids=outbox.message_ids)
+                await self._keep(outbox.id)
             with timing(self._observer, Step.DELIVER):
                 async with self._held(outbox.id):
                     ids = await self._send(adapter, outbox, reply, stream)
@@ -128,10 +129,12 @@ class Delivery:
         except DeliveryError as error:
             self._count(outbox, DeliveryOutcome.PUT_OFF)
             await self._put_off(outbox, error, unsure=unsure or error.may_have_sent)
+            return False
         else:
             log.debug("reply sent in %d parts", len(ids))
             self._count(outbox, DeliveryOutcome.LABELLED if reply.maybe_duplicate else DeliveryOutcome.SENT)
             await self._store.mark_outbox(outbox.id, OutboxState.SENT, message_ids=ids)
+        return True
 
     @asynccontextmanager
     async def _held(self, outbox_id: OutboxId) -> AsyncIterator[None]:
@@ -152,9 +155,12 @@ class Delivery:
                     await sent.wait()
             if sent.is_set():
                 return
-            until = self._clock.now() + DELIVERY_HOLD
             with suppress(MemoryChatError):
-                await self._store.mark_outbox(outbox_id, OutboxState.SENDING, next_attempt_at=until)
+                await self._keep(outbox_id)
+
+    async def _keep(self, outbox_id: OutboxId) -> None:
+        until = self._clock.now() + DELIVERY_HOLD
+        await self._store.mark_outbox(outbox_id, OutboxState.SENDING, next_attempt_at=until)
 
     def _count(self, outbox: OutboxRow, outcome: DeliveryOutcome) -> None:
         self._observer.delivered(outbox.address.place.platform, outcome)

@@ -15,11 +15,12 @@ PATIENCE = 0.05
 
 
 class Pacing:
-    """Lets `at_once` turns recall or record at a time, so that in a rush each has its deadlines for itself and not for
-    waiting in line.
+    """Lets `at_once` turns recall at a time, so that in a rush each has its deadline for itself and not for waiting in
+    line.
 
-    `yielding`: in a rush one after the other, as far as patience goes. Turns whose store and memory are in this process
-    are work for its threads, which get in one another's way and in that of accepting the next message.
+    `yielding`: in a rush they recall and record one after the other, as far as patience goes. Turns whose store and
+    memory are in this process are work for its threads, which get in one another's way and in that of accepting the
+    next message.
     """
 
     def __init__(self, clock: Clock, at_once: int, *, yielding: bool) -> None:
@@ -34,17 +35,17 @@ class Pacing:
         self._last = self._clock.monotonic()
 
     @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Hold this for a stretch of work that no person and no model is waited for in."""
-        async with self._slots:
-            if self._yielding and self._clock.monotonic() - self._last < RUSH:
-                async with self._before_the_next():
-                    yield
-            else:
-                yield
+    async def recalling(self) -> AsyncIterator[None]:
+        """Hold this for work that ends by a deadline of its own."""
+        async with self._slots, self.in_turn():
+            yield
 
     @asynccontextmanager
-    async def _before_the_next(self) -> AsyncIterator[None]:
+    async def in_turn(self) -> AsyncIterator[None]:
+        """Comes within PATIENCE, whatever the others do."""
+        if not self._yielding or self._clock.monotonic() - self._last >= RUSH:
+            yield
+            return
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._alone.acquire()

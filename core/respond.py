@@ -51,6 +51,7 @@ STOP_WAIT = 1.0
 
 HORIZON = datetime.max.replace(tzinfo=UTC)
 STOPPED = "Stopped."
+FILE_NOT_SENT = "I could not send you the file that you asked for. Please ask for it again in a while."
 LOST_TALK = (
     "I was restarted meanwhile, and an incognito talk is kept nowhere: your last message and our talk are gone. "
     "You are still incognito; please write it again."
@@ -173,6 +174,10 @@ class Responder:
             log.warning("a reply was not sent again: %s", type(error).__name__)
 
     async def _send_again(self, outbox: OutboxRow) -> None:
+        """Nothing, when another process took it because its turn came too late here."""
+        now = await self._s.store.get_outbox(outbox.turn_id)
+        if now is None or (now.state, now.next_attempt_at) != (outbox.state, outbox.next_attempt_at):
+            return
         reply = await self._s.vault.open_reply(outbox)
         if reply is None:
             await self._s.store.mark_outbox(outbox.id, OutboxState.FAILED)
@@ -222,7 +227,9 @@ class Responder:
         if answer.files:
             # Files are kept nowhere: until they are sent the command counts as not run, and would run again.
             await self._s.store.open_outbox(outbox)
-            await self._s.delivery.deliver(outbox, reply)
+            if not await self._s.delivery.deliver(outbox, reply):
+                await self._answer(rows, outbox, _failed(FILE_NOT_SENT, "file put off"))
+                return
             await self._recorder.record(rows, None, None, TurnState.ANSWERED)
         else:
             await self._recorder.record(rows, outbox, reply, TurnState.ANSWERED)
@@ -242,6 +249,9 @@ class Responder:
         live = self._s.delivery.open(outbox)
         draft = Draft()
         try:
+            if turn.id in self.stopped or turn.id in self.abandoned:
+                # While the first run recorded its answer.
+                raise asyncio.CancelledError
             turn = await self._media.read(turn)
             await self._drafting.write(turn, rows[0].note, live, draft)
         except ModelError as error:
@@ -268,7 +278,6 @@ class Responder:
             draft.reason = f"{type(error).__name__} at {where(error)}"
             broke_off(draft, ModelInterrupted(partial=draft.text) if draft.text else ModelError())
         self.stopped.discard(turn.id)
-        await self._drafting.recheck_shares(turn, draft)
         await self._conclude(rows, outbox, turn, live, draft)
 
     async def _abandon(self, rows: tuple[InboxRow, ...], live: LiveReply) -> None:
@@ -281,10 +290,11 @@ class Responder:
     async def _conclude(
         self, rows: tuple[InboxRow, ...], outbox: OutboxRow, turn: Turn, live: LiveReply, draft: Draft
     ) -> None:
-        text = f"{draft.notice}\n\n{draft.text}" if draft.notice else draft.text
         await live.close()
-        outbox = replace(outbox, kind=draft.kind, message_ids=live.message_ids)
-        async with self._pacing.working():
+        async with self._pacing.in_turn():
+            await self._drafting.recheck_shares(turn, draft)
+            outbox = replace(outbox, kind=draft.kind, message_ids=live.message_ids)
+            text = f"{draft.notice}\n\n{draft.text}" if draft.notice else draft.text
             reply = await self._recorder.record_talk(rows, outbox, turn, reply_of(outbox, text), draft)
         await live.finish(reply)
         await self._finished(rows, outbox, reply, draft)

@@ -122,6 +122,78 @@ async def test_a_chat_that_takes_no_reply_holds_up_no_other_and_gets_its_own_onc
         assert [reply.maybe_duplicate for reply in adapter.answers(ana.place.chat_id, "held up")] == [False]
 
 
+def test_a_reply_that_another_process_took_meanwhile_is_not_sent_again(embedder: OnnxEmbedder) -> None:
+    clock, adapter = ManualClock(NOON), SlowAdapter()
+
+    async def story() -> None:
+        store, second = MemoryStore(clock), TownAdapter()
+        beside = world(embedder=embedder, store=store, clock=clock, adapter=second, owner="beside")
+        async with world(embedder=embedder, store=store, clock=clock, adapter=adapter) as town, beside as other:
+            ana = town.person("ana")
+            await ana.says("hello")
+            for text in ("the first", "the next"):
+                adapter.failures = [DeliveryRateLimited("flood", retry_after=60.0)]
+                await ana.hears(text)
+            await asyncio.sleep(61)
+            adapter.stuck = {ana.place.chat_id}
+            sending = asyncio.create_task(town.engine.responder.retry_unsent())
+            await eventually(lambda: adapter.waiting == 1)
+            await asyncio.sleep(40)
+            assert await other.engine.responder.retry_unsent() == 1
+            adapter.freed.set()
+            await sending
+            await asyncio.sleep(60)
+        assert len(adapter.answers(ana.place.chat_id, "the first")) == 1
+        assert adapter.answers(ana.place.chat_id, "the next") == []
+        assert ["the next" in reply.text for _, reply in second.sent] == [True]
+
+    run_virtually(clock, story())
+
+
+async def test_a_file_that_a_platform_puts_off_is_told_of(embedder: OnnxEmbedder) -> None:
+    adapter = TownAdapter()
+    async with world(embedder=embedder, adapter=adapter) as town:
+        ana = town.person("ana")
+        await ana.says("hello")
+        adapter.failures = [DeliveryRateLimited("flood", retry_after=60.0)]
+        told = await ana.says("/export")
+        assert told.kind is ReplyKind.ERROR
+        assert "ask for it again" in told.text
+        town.clock.advance(120)
+        assert await town.engine.responder.retry_unsent() == 0
+        assert (await ana.says("/export")).files
+
+
+class LateStore(MemoryStore):
+    """Takes its time to record, when `slow`."""
+
+    slow = False
+    recording = False
+
+    async def record_turn(self, batch: RecordBatch) -> None:
+        if self.slow:
+            self.slow, self.recording = False, True
+            await asyncio.Event().wait()
+        await super().record_turn(batch)
+
+
+async def test_a_stop_while_the_answer_is_recorded_brings_no_second_answer(embedder: OnnxEmbedder) -> None:
+    clock, model = ManualClock(NOON), ScriptedModel()
+    store = LateStore(clock)
+    async with world(embedder=embedder, store=store, clock=clock, model=model) as town:
+        ana = town.person("ana")
+        await ana.says("hello")
+        calls, store.slow = len(model.calls), True
+        await ana.sends("tell me a story")
+        await eventually(lambda: store.recording)
+        await ana.sends("/stop")
+        await town.queue.drain()
+        assert len(model.calls) == calls + 1
+        said = [reply.text for _, reply in town.adapter.sent if reply.kind is ReplyKind.ANSWER]
+        assert said[-1] == "Stopped."
+        assert (await ana.says("go on")).text == "You said: go on"
+
+
 class ShakyStore(MemoryStore):
     """Goes away when a turn is to be recorded, `outages` times."""
 

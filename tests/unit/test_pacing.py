@@ -20,7 +20,7 @@ class Works:
         self._now = self.most = self.done = 0
 
     async def work(self) -> None:
-        async with self._pacing.working():
+        async with self._pacing.recalling():
             self._now += 1
             self.most = max(self.most, self._now)
             await self._go.wait()
@@ -55,7 +55,7 @@ async def test_one_turn_works_while_messages_come_in_and_some_at_other_times(
 async def test_a_turn_that_takes_long_holds_up_nobody() -> None:
     pacing = Pacing(ManualClock(NOON), 2, yielding=True)
     pacing.arrived()
-    async with pacing.working():
+    async with pacing.recalling():
         works = Works(pacing)
         await works.all_of(3)
     assert works.done == 3
@@ -64,7 +64,7 @@ async def test_a_turn_that_takes_long_holds_up_nobody() -> None:
 async def test_who_gives_up_waiting_leaves_the_place_to_the_next_one() -> None:
     pacing = Pacing(ManualClock(NOON), 2, yielding=True)
     pacing.arrived()
-    async with pacing.working():
+    async with pacing.recalling():
         waiting = [asyncio.create_task(Works(pacing).work()) for _ in range(3)]
         await asyncio.sleep(0)
         for task in waiting:

@@ -891,7 +891,10 @@ begin
     update public.outbox o set state = changed.state, updated_at = changed.updated_at,
         next_attempt_at = coalesce(changed.next_attempt_at, o.next_attempt_at),
         message_ids = coalesce(changed.message_ids, o.message_ids),
-        attempts = o.attempts + (changed.state = 'sending' and changed.next_attempt_at is null and not (p ->> 'again')::boolean)::int,
+        attempts = case
+            when changed.state <> 'sending' or changed.next_attempt_at is not null then o.attempts
+            when (p ->> 'again')::boolean then greatest(o.attempts, 1)
+            else o.attempts + 1 end,
         content = case when changed.state = 'sent' then null else o.content end,
         content_key_id = case when changed.state = 'sent' then null else o.content_key_id end
         where o.id = p ->> 'id';
